@@ -1,0 +1,109 @@
+"""Ward clusters of an embedding: one linkage, many cuts, their silhouettes, and ranks by mean revenue.
+
+Belongs here: grouping customers who already stand in a space. Does not belong here: making that space
+(:mod:`.embedding`) or naming the groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+CLUSTERS = 10
+SCAN = range(2, 26)
+MOST_FOR_FULL_DISTANCES = 25_000
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """A cut of the tree: `ranks` (n,) from 1 = highest mean revenue; `silhouettes` (n,) per customer, -1 to 1;
+    `scan`: mean silhouette for every k of the scan."""
+
+    ranks: np.ndarray
+    silhouettes: np.ndarray
+    scan: Mapping[int, float]
+
+
+def segment(components: np.ndarray, revenue: np.ndarray, clusters: int = CLUSTERS) -> Segmentation:
+    """Ward clusters of points, ranked by mean revenue, with the silhouette of every k in SCAN.
+
+    Parameters
+    ----------
+    components: (n, d) points. revenue: (n,) gross revenue in the shop's currency. clusters: groups wanted, at most n.
+
+    Notes
+    -----
+    Ward's linkage and the silhouettes share one matrix of Euclidean distances: O(n^2) memory, for n up to
+    MOST_FOR_FULL_DISTANCES.
+    """
+    from scipy.cluster.hierarchy import fcluster, ward
+    from scipy.spatial.distance import pdist, squareform
+
+    condensed = pdist(components)
+    tree = ward(condensed)
+    distances = squareform(condensed, checks=False)
+    cuts = {k: fcluster(tree, k, criterion="maxclust") - 1 for k in {*SCAN, clusters} if k < len(components)}
+    values = silhouette_scan(distances, cuts)
+    labels = cuts[clusters]
+    return Segmentation(
+        ranks=rank_by_mean(labels, revenue),
+        silhouettes=values[clusters],
+        scan={k: float(values[k].mean()) for k in SCAN if k in values},
+    )
+
+
+def silhouette_scan(distances: np.ndarray, cuts: Mapping[int, np.ndarray]) -> dict[int, np.ndarray]:
+    """Silhouettes (Rousseeuw 1987) of every point for several cuts of one tree.
+
+    Parameters
+    ----------
+    distances: (n, n). cuts: k -> labels (n,) from 0; each coarser cut merges groups of the finer ones.
+
+    Returns
+    -------
+    k -> (n,) silhouettes; 0 for a point alone in its group, as in scikit-learn.
+
+    Notes
+    -----
+    The sums of distances from every point to every group are taken once, for the finest cut; a coarser cut adds up
+    columns of it, so a scan costs little more than one silhouette.
+    """
+    finest = max(cuts)
+    sums_to_finest = distances @ _indicator(cuts[finest])
+    return {k: _silhouettes(sums_to_finest @ _merging(cuts[finest], labels), labels) for k, labels in cuts.items()}
+
+
+def rank_by_mean(labels: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Rank of each point's group by the group's mean value, 1 = highest; ties by the group's first point."""
+    groups, first, members = np.unique(labels, return_index=True, return_inverse=True)
+    means = np.bincount(members, weights=values) / np.bincount(members)
+    order = np.lexsort((first, -means))
+    rank_of_group = np.empty(len(groups), dtype=np.int64)
+    rank_of_group[order] = np.arange(1, len(groups) + 1)
+    return rank_of_group[members]
+
+
+def _indicator(labels: np.ndarray) -> np.ndarray:
+    return np.eye(labels.max() + 1)[labels]
+
+
+def _merging(fine: np.ndarray, coarse: np.ndarray) -> np.ndarray:
+    merging = np.zeros((fine.max() + 1, coarse.max() + 1))
+    merging[fine, coarse] = 1.0
+    return merging
+
+
+def _silhouettes(sums: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """From (n, k) sums of distances to each group."""
+    points = np.arange(len(labels))
+    sizes = np.bincount(labels, minlength=sums.shape[1]).astype(float)
+    own_size = sizes[labels]
+    inside = sums[points, labels] / np.maximum(own_size - 1, 1)
+    means = sums / sizes
+    means[points, labels] = np.inf
+    outside = means.min(axis=1)
+    widest = np.maximum(inside, outside)
+    values = np.divide(outside - inside, widest, out=np.zeros_like(widest), where=(widest > 0) & (own_size > 1))
+    return values

@@ -1,0 +1,149 @@
+"""What customers did in the window, as Ibis expressions: one definition for DuckDB on a laptop and Spark on a cluster.
+
+Belongs here: month totals, purchases per invoice, features per customer, exactly as the definitions say. Does not
+belong here: cleaning (:mod:`.invoices`) or the choice of features for a model (:mod:`.embedding`).
+
+All sums are over whole numbers and decimals, so they do not depend on the order in which threads add; the only floats
+are ratios of two exact numbers.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+MONEY = "decimal(18, 4)"
+
+
+def _purchases(lines: ir.Table) -> ir.BooleanValue:
+    return lines.quantity >= 0
+
+
+def _sums(lines: ir.Table) -> dict[str, ir.Value]:
+    """Gross, returns, items bought and items returned of a set of lines, exact; zero where there is none."""
+    bought = _purchases(lines)
+
+    def total(column: ir.Value, where: ir.BooleanValue) -> ir.Value:
+        return column.sum(where=where).fill_null(0).cast(MONEY)
+
+    return {
+        "gross_revenue": total(lines.line_amount, bought),
+        "returns": total(-lines.line_amount, ~bought),
+        "items_purchased": total(lines.quantity, bought),
+        "items_returned": total(-lines.quantity, ~bought),
+    }
+
+
+def month_totals(lines: ir.Table, clusterable: ir.Table, month: dt.date) -> ir.Table:
+    """Money and lines of a month per bucket (MONTH_TOTALS).
+
+    Parameters
+    ----------
+    lines: RAW_INVOICES of the month.
+    clusterable: one column customer_id, the clusterable customers as of the end of the month.
+    """
+    import ibis
+
+    known = clusterable.mutate(is_clusterable=ibis.literal(True))
+    joined = lines.left_join(known, "customer_id")
+    bucket = ibis.cases(
+        (joined.dropped_by.notnull(), ibis.literal("dropped: ") + joined.dropped_by),
+        (joined.customer_id.isnull(), ibis.literal("guest")),
+        (joined.is_clusterable.fill_null(False), ibis.literal("clusterable")),
+        else_=ibis.literal("identified"),
+    )
+    totals = joined.mutate(bucket=bucket)
+    grouped = totals.group_by("bucket").aggregate(lines=totals.count(), **_sums(totals))
+    return grouped.mutate(month=ibis.literal(month), net_revenue=(grouped.gross_revenue - grouped.returns).cast(MONEY))
+
+
+def customer_purchases(lines: ir.Table, month: dt.date) -> ir.Table:
+    """One row per customer and invoice of the month (CUSTOMER_PURCHASES), from RAW_INVOICES of the month."""
+    import ibis
+
+    counted = lines.filter(lines.dropped_by.isnull() & lines.customer_id.notnull())
+    grouped = counted.group_by("customer_id", "invoice_no").aggregate(
+        invoice_date=counted.invoiced_at.date().min(), lines=counted.count(), **_sums(counted)
+    )
+    return grouped.mutate(month=ibis.literal(month)).rename(monetary_returns="returns")
+
+
+def customer_features(lines: ir.Table, month: dt.date) -> ir.Table:
+    """One row per identified customer of the window (CUSTOMER_FEATURES).
+
+    Parameters
+    ----------
+    lines: RAW_INVOICES of all months of the window.
+    month: the month as of whose end the features are taken, the last of the window.
+
+    Notes
+    -----
+    recency_days, avg_ticket and what else needs a purchase are null for a customer who only returned; avg_recency_days
+    is null with one activity date. `frequency` counts both the first and the last day.
+    """
+    import ibis
+
+    counted = lines.filter(lines.dropped_by.isnull() & lines.customer_id.notnull())
+    dated = counted.mutate(day=counted.invoiced_at.date(), bought=_purchases(counted))
+    appeared = _appearance(dated)
+    facts = dated.group_by("customer_id").aggregate(
+        first_purchase=dated.day.min(where=dated.bought),
+        last_purchase=dated.day.max(where=dated.bought),
+        first_activity=dated.day.min(),
+        last_activity=dated.day.max(),
+        activity_dates=dated.day.nunique(),
+        purchases=dated.invoice_no.nunique(where=dated.bought),
+        unique_products_purchased=dated.count(where=dated.bought),
+        distinct_products=dated.stock_code.nunique(where=dated.bought),
+        number_returns=dated.invoice_no.nunique(where=~dated.bought),
+        **_sums(dated),
+    )
+    as_of = dated.aggregate(as_of_date=dated.day.max(where=dated.bought).fill_null(dated.day.max()))
+    known = facts.join(appeared, "customer_id").cross_join(as_of).rename(monetary_returns="returns")
+
+    def real(value: ir.Value) -> ir.Value:
+        return value.cast("float64")
+
+    def days(later: ir.Value, earlier: ir.Value) -> ir.Value:
+        return later.delta(earlier, unit="day").cast("int64")
+
+    has_bought = known.purchases > 0
+    several_dates = known.activity_dates >= 2
+    span = days(known.last_purchase, known.first_purchase) + 1
+    none = ibis.null("float64")
+
+    def per_purchase(value: ir.Value) -> ir.Value:
+        return ibis.ifelse(has_bought, real(value) / real(known.purchases), none)
+
+    return known.mutate(
+        month=ibis.literal(month),
+        clusterable=has_bought & several_dates,
+        net_revenue=(known.gross_revenue - known.monetary_returns).cast(MONEY),
+        recency_days=days(known.as_of_date, known.last_purchase),
+        avg_ticket=per_purchase(known.gross_revenue),
+        avg_recency_days=ibis.ifelse(
+            several_dates,
+            real(days(known.last_activity, known.first_activity)) / real(known.activity_dates - 1),
+            none,
+        ),
+        frequency=ibis.ifelse(has_bought, real(known.purchases) / real(span), none),
+        avg_basket_size=per_purchase(known.items_purchased),
+        unique_avg_basket=per_purchase(known.unique_products_purchased),
+        returns_ratio=ibis.ifelse(
+            known.gross_revenue > 0, real(known.monetary_returns) / real(known.gross_revenue), none
+        ),
+    ).drop("first_activity", "last_activity", "items_returned")
+
+
+def _appearance(lines: ir.Table) -> ir.Table:
+    """Customers in the order of their first line in the window: by month, then by the line's order in its month."""
+    import ibis
+
+    first_month = lines.group_by("customer_id").aggregate(month=lines.month.min())
+    in_it = lines.join(first_month, ["customer_id", "month"])
+    first_line = in_it.group_by("customer_id", "month").aggregate(line_order=in_it.line_order.min())
+    order = ibis.row_number().over(ibis.window(order_by=["month", "line_order"]))
+    return first_line.mutate(appearance_order=(order + 1).cast("int64")).select("customer_id", "appearance_order")

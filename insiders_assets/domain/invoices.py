@@ -1,0 +1,153 @@
+"""Invoice lines of a month: overlapping files resolved, and the cleaning rules that say which lines count.
+
+Belongs here: which lines a month has and which rule drops a line, as Ibis expressions and data. Does not belong here:
+reading files (:mod:`.parsing`) or anything per customer (:mod:`.features`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from insiders_assets.errors import InputError
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+CONTENT_NAMES = (
+    "invoice_no",
+    "stock_code",
+    "description",
+    "quantity",
+    "invoiced_at",
+    "unit_price",
+    "line_amount",
+    "customer_id",
+    "country",
+)
+FEWEST_LINES_TO_JUDGE_A_RULE = 200
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Cleaning rules of a shop, in the order in which they are asked; the first that holds drops the line.
+
+    A line without a customer is not dropped: it belongs to the guest bucket. Fields left None switch a rule off.
+    `min_unit_price` is in the shop's currency.
+    """
+
+    name: str
+    min_unit_price: float | None = None
+    service_code_pattern: str | None = None
+    not_countries: tuple[str, ...] = ()
+    excluded_customers: tuple[str, ...] = ()
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """Names of the rules, in order, as they stand in `dropped_by`."""
+        return ("price_below_minimum", "service_code", "not_a_country", "excluded_customer")
+
+
+NEUTRAL = Profile("neutral", min_unit_price=0.0001)
+UCI = Profile(
+    "uci",
+    min_unit_price=0.04,
+    service_code_pattern=r"^[A-Za-z]+$",
+    not_countries=("European Community", "Unspecified"),
+    excluded_customers=("16446", "15749"),
+)
+PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in (NEUTRAL, UCI)}
+
+
+def multiset_union(lines: ir.Table, file_rank: ir.Table) -> ir.Table:
+    """Lines of a month from several files, each identical line as often as in the one file that has it most often.
+
+    Parameters
+    ----------
+    lines: LANDED_LINES of one month from all live file versions.
+    file_rank: columns source_file, rank; the files ordered by (first date, key). An occurrence belongs to the
+        smallest file that has it, so the order of arrival has no influence.
+
+    Returns
+    -------
+    The content and source columns, and `line_order` from 1: by owning file, then sheet, then line.
+    """
+    import ibis
+
+    ranked = lines.join(file_rank, "source_file")
+    in_file = ibis.window(group_by=[*CONTENT_NAMES, "source_file"], order_by=["source_sheet", "source_line"])
+    counted = ranked.mutate(occurrence=ibis.row_number().over(in_file))
+    among_files = ibis.window(group_by=[*CONTENT_NAMES, "occurrence"], order_by="rank")
+    owned = counted.mutate(owner=ibis.row_number().over(among_files)).filter(lambda t: t.owner == 0)
+    return _ordered(owned)
+
+
+def single_file(lines: ir.Table) -> ir.Table:
+    """What :func:`multiset_union` gives where only one live file has lines of the month, without its sorting."""
+    import ibis
+
+    return _ordered(lines.mutate(rank=ibis.literal(0)))
+
+
+def _ordered(lines: ir.Table) -> ir.Table:
+    import ibis
+
+    by_file = ibis.window(order_by=["rank", "source_sheet", "source_line"])
+    ordered = lines.mutate(line_order=(ibis.row_number().over(by_file) + 1).cast("int64"))
+    return ordered.select("line_order", *CONTENT_NAMES, "source_file", "source_sheet", "source_line")
+
+
+def with_dropping_rule(lines: ir.Table, profile: Profile) -> ir.Table:
+    """The lines with `dropped_by`: the first rule of the profile that drops the line, null for a line that counts."""
+    import ibis
+
+    conditions = {
+        "price_below_minimum": None
+        if profile.min_unit_price is None
+        else lines.unit_price < ibis.literal(str(profile.min_unit_price)).cast("decimal(18, 4)"),
+        "service_code": None
+        if profile.service_code_pattern is None
+        else lines.stock_code.re_search(profile.service_code_pattern),
+        "not_a_country": lines.country.isin(profile.not_countries) if profile.not_countries else None,
+        "excluded_customer": lines.customer_id.isin(profile.excluded_customers) if profile.excluded_customers else None,
+    }
+    branches = [
+        (conditions[rule].fill_null(False), ibis.literal(rule))
+        for rule in profile.rules
+        if conditions[rule] is not None
+    ]
+    dropped_by = ibis.cases(*branches, else_=ibis.null("string")) if branches else ibis.null("string")
+    return lines.mutate(dropped_by=dropped_by)
+
+
+def refuse_greedy_rules(lines_per_rule: Mapping[str, int], all_lines: int, month: str, max_share: float) -> None:
+    """Stop where a cleaning rule would empty somebody's shop.
+
+    Raises
+    ------
+    InputError: a rule drops more than `max_share` (0 to 1) of the month's lines. Months with fewer than 200 lines are
+        not judged: a few postage lines would do it there.
+    """
+    if all_lines < FEWEST_LINES_TO_JUDGE_A_RULE:
+        return
+    for rule, lines in lines_per_rule.items():
+        if lines > max_share * all_lines:
+            raise InputError(
+                f"The cleaning rule {rule} drops {lines:,} of the {all_lines:,} lines of {month} "
+                f"({lines / all_lines:.0%}; at most {max_share:.0%} is expected).",
+                "Choose another profile (INSIDERS_PROFILE), or allow it with INSIDERS_MAX_DROPPED_SHARE.",
+            )
+
+
+def choose_profile(wanted: str | None, layout_profiles: Sequence[str | None]) -> Profile:
+    """The cleaning profile that was set, else `uci` where a landed file has that layout, else the neutral one.
+
+    Raises
+    ------
+    InputError: there is no profile of that name.
+    """
+    name = wanted or ("uci" if "uci" in layout_profiles else "neutral")
+    if name not in PROFILES:
+        raise InputError(f"There is no cleaning profile {name!r}.", f"Set INSIDERS_PROFILE to {' or '.join(PROFILES)}.")
+    return PROFILES[name]

@@ -1,0 +1,248 @@
+"""A seven-layer Keras network that continues a daily series, and its files.
+
+Belongs here: windows of a daily series, their scaling, the network's fit, its recursive forecast, `.keras` bytes and the
+scaler's JSON. Does not belong here: what the series means, which days are open, other models, errors and intervals
+(:mod:`insiders_assets.domain.forecasting`), and where files are kept. TensorFlow and Keras are imported inside the
+functions that use them, because their import takes seconds and hundreds of megabytes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+import zipfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+LAGS = 28
+MIN_DAYS = 90
+WIDTH = LAGS + 11
+LAYERS = (64, 64, 32, 32, 16, 16, 1)
+MAX_EPOCHS = 200
+PATIENCE = 30
+LEARNING_RATE = 0.001
+MODEL_FILE = "network.keras"
+SCALER_FILE = "scaler.json"
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """Centre and spread of the training days, and the bounds beyond which a day is cut.
+
+    All four are money a day in the shop's currency; `spread` > 0. The bounds lie eight spreads from the median: far
+    beyond a shop's best ordinary days, so that sums stay unbiased, and near enough that one mistyped order cannot rule
+    the squared error. A forecast day is held inside them too, so that the recursion cannot run away.
+    """
+
+    centre: float
+    spread: float
+    low: float
+    high: float
+
+    def scale(self, money: np.ndarray) -> np.ndarray:
+        """Money a day to scaled numbers, cut at the bounds; any shape."""
+        return (np.clip(money, self.low, self.high) - self.centre) / self.spread
+
+    def money(self, scaled: float) -> float:
+        """The opposite of :meth:`scale`, held inside the bounds."""
+        return float(np.clip(scaled * self.spread + self.centre, self.low, self.high))
+
+
+def fit_scaler(open_days: np.ndarray) -> Scaler:
+    """The scaler of training days on which the shop was open: shape (n,), n >= 1, money a day."""
+    lower, median, upper = np.quantile(open_days, [0.25, 0.5, 0.75])
+    iqr = upper - lower or np.std(open_days) or abs(median) or 1.0
+    low, high = median - 8 * iqr, median + 8 * iqr
+    cut = np.clip(open_days, low, high)
+    return Scaler(float(np.mean(cut)), float(np.std(cut) or iqr), float(low), float(high))
+
+
+def calendar_features(days: pd.DatetimeIndex, is_open: np.ndarray) -> np.ndarray:
+    """Weekday one-hot (7), sine and cosine of the day of the year (2), open on the eve (1): shape (n, 10).
+
+    The day's own open or closed is no input: a closed day is 0 by rule, so the network never sees one as its target.
+    The eve of the first day counts as open.
+    """
+    angle = 2 * np.pi * days.dayofyear.to_numpy() / 365.25
+    eve = np.concatenate([[True], is_open[:-1]])
+    return np.column_stack([np.eye(7)[days.weekday], np.sin(angle), np.cos(angle), eve])
+
+
+def window(scaled: np.ndarray, is_open: np.ndarray, calendar: np.ndarray) -> tuple[np.ndarray, float]:
+    """One target day's inputs, shape (LAGS + 11,), and the level that its forecast is measured from.
+
+    The level is the mean of the open days among the `LAGS` days before; the inputs are those days less the level (0
+    on closed days, which say nothing), the level, and the target day's calendar. A shop that grows leaves the range of
+    its first months; its windows, less their level, do not (Kim et al. 2022, reversible instance normalisation).
+
+    Parameters
+    ----------
+    scaled, is_open: shape (LAGS,). calendar: shape (10,).
+    """
+    level = float(scaled[is_open].mean()) if is_open.any() else 0.0
+    lags = np.where(is_open, scaled - level, 0.0)
+    return np.concatenate([lags, [level], calendar]), level
+
+
+def windows(scaled: np.ndarray, is_open: np.ndarray, calendar: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The windows of all open days from day `LAGS` on: inputs (m, LAGS + 11) and targets less level (m, 1), float32."""
+    rows = []
+    targets = []
+    for day in np.flatnonzero(is_open[LAGS:]) + LAGS:
+        before = slice(day - LAGS, day)
+        row, level = window(scaled[before], is_open[before], calendar[day])
+        rows.append(row)
+        targets.append(scaled[day] - level)
+    return np.array(rows, dtype="float32").reshape(-1, WIDTH), np.array(targets, dtype="float32").reshape(-1, 1)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A fitted network: the Keras model, its scaler, and the epochs that it was trained for."""
+
+    model: Any
+    scaler: Scaler
+    epochs: int
+
+    def forecast(self, daily: pd.Series, is_open: pd.Series) -> pd.Series:
+        """Continue `daily` over the days of `is_open` that follow it, each forecast being a lag of the next days.
+
+        Parameters
+        ----------
+        daily: money a day, shape (n,), n >= `LAGS`, the days up to the origin.
+        is_open: bool for the days of `daily` and, after them, for each day of the horizon.
+
+        Returns
+        -------
+        Money a day over the horizon, 0 on closed days.
+        """
+        opened = is_open.to_numpy(dtype=bool)
+        days = pd.DatetimeIndex(is_open.index)
+        calendar = calendar_features(days, opened)
+        money = np.zeros(len(days))
+        money[: len(daily)] = daily.to_numpy(dtype=float)
+        for day in np.flatnonzero(opened[len(daily) :]) + len(daily):
+            before = slice(day - LAGS, day)
+            row, level = window(self.scaler.scale(money[before]), opened[before], calendar[day])
+            deviation = self.model(row.astype("float32")[None, :], training=False)
+            money[day] = self.scaler.money(float(deviation[0, 0]) + level)
+        return pd.Series(money[len(daily) :], index=days[len(daily) :], dtype=float)
+
+    def to_files(self) -> dict[str, bytes]:
+        """The network as `network.keras` and `scaler.json`; the same network gives the same bytes."""
+        # Keras writes a model to a named file only.
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / MODEL_FILE
+            self.model.save(path)
+            model = _undated(path.read_bytes())
+        scaler = {**asdict(self.scaler), "epochs": self.epochs, "lags": LAGS}
+        return {MODEL_FILE: model, SCALER_FILE: json.dumps(scaler, indent=1).encode()}
+
+    @classmethod
+    def from_files(cls, files: dict[str, bytes]) -> Network:
+        """The network that :meth:`to_files` gave; it makes the same forecast. No pickle and no code is read."""
+        import keras
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / MODEL_FILE
+            path.write_bytes(files[MODEL_FILE])
+            model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        said = json.loads(files[SCALER_FILE])
+        scaler = Scaler(said["centre"], said["spread"], said["low"], said["high"])
+        return cls(model, scaler, said["epochs"])
+
+
+def fit_network(daily: pd.Series, is_open: pd.Series, seed: int) -> Network:
+    """Fit the network to a daily series; the last seventh of it decides when to stop.
+
+    First the scaler and the network see the earlier six sevenths, and the best epoch on the last seventh is noted; then
+    both start anew on the whole series for that many epochs (Goodfellow, Bengio, Courville 2016, algorithm 7.2), because
+    the latest weeks are those that say most about the next. The same series, seed and machine give the same numbers, in
+    one process or in two. Side effects: the global seeds of Python, NumPy and TensorFlow are set, and TensorFlow's
+    operations stay deterministic for the rest of the process.
+
+    Parameters
+    ----------
+    daily: money a day, shape (n,), n >= `MIN_DAYS`, consecutive days, with at least one open day in any six sevenths.
+    is_open: bool, same index.
+    seed: whole number >= 0.
+
+    Raises
+    ------
+    ValueError: the series is shorter than `MIN_DAYS`.
+    """
+    if len(daily) < MIN_DAYS:
+        raise ValueError(f"The network needs {MIN_DAYS} days of history; there are {len(daily)}.")
+    money = daily.to_numpy(dtype=float)
+    opened = is_open.to_numpy(dtype=bool)
+    calendar = calendar_features(pd.DatetimeIndex(daily.index), opened)
+    kept = len(money) - len(money) // 7
+    early = fit_scaler(money[:kept][opened[:kept]]).scale(money)
+    seen = windows(early[:kept], opened[:kept], calendar[:kept])
+    held = windows(early[kept - LAGS :], opened[kept - LAGS :], calendar[kept - LAGS :])
+    _, epochs = _train(seen, held, MAX_EPOCHS, seed)
+    scaler = fit_scaler(money[opened])
+    model, _ = _train(windows(scaler.scale(money), opened, calendar), None, epochs, seed)
+    return Network(model, scaler, epochs)
+
+
+def _train(
+    seen: tuple[np.ndarray, np.ndarray], held: tuple[np.ndarray, np.ndarray] | None, epochs: int, seed: int
+) -> tuple[Any, int]:
+    """A model trained on `seen` as one batch, and the epoch (0 = untrained) with the least squared error on `held`."""
+    import keras
+
+    trained = _seven_layers(seed)
+    trained.compile(optimizer=keras.optimizers.Adam(learning_rate=LEARNING_RATE), loss="mse", jit_compile=False)
+    least, best = (np.inf, epochs) if held is None else (float(np.mean(held[1] ** 2)), 0)
+    for epoch in range(1, epochs + 1):
+        trained.train_on_batch(*seen)
+        if held is None:
+            continue
+        error = float(trained.test_on_batch(*held))
+        if error < least:
+            least, best = error, epoch
+        elif epoch - best >= PATIENCE:
+            break
+    # The optimiser's state would treble the file and carry names that differ from fit to fit.
+    model = _seven_layers(seed)
+    model.set_weights(trained.get_weights())
+    return model, best
+
+
+def _seven_layers(seed: int) -> Any:
+    """Seven seeded Dense layers; named, so that equal networks have equal files.
+
+    The last layer begins at zero: an untrained network forecasts the level of the last `LAGS` days, and training only
+    adds what it finds beyond it.
+    """
+    import keras
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+    layers = [
+        keras.layers.Dense(units, activation="elu", kernel_initializer="he_normal", name=f"dense_{number}")
+        for number, units in enumerate(LAYERS[:-1], start=1)
+    ]
+    last = keras.layers.Dense(LAYERS[-1], kernel_initializer="zeros", name=f"dense_{len(LAYERS)}")
+    return keras.Sequential([keras.Input((WIDTH,), name="window"), *layers, last], name="network")
+
+
+def _undated(archive: bytes) -> bytes:
+    """A `.keras` archive without the time of its writing: objects in the lake are named by their content."""
+    written = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as new:
+        for name in sorted(old.namelist()):
+            content = old.read(name)
+            if name == "metadata.json":
+                said = json.loads(content)
+                said.pop("date_saved", None)
+                content = json.dumps(said).encode()
+            new.writestr(zipfile.ZipInfo(name), content)
+    return written.getvalue()

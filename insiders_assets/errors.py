@@ -1,0 +1,70 @@
+"""Errors that speak to the person who can act.
+
+Belongs here: one class per *kind* of trouble, with the exit code of that kind. Does not belong here: catching,
+printing, or any sentence about a particular file; those are written where the trouble is found.
+"""
+
+
+class InsidersError(Exception):
+    """Trouble that a person can mend: what happened (with file, line, month) and, apart from it, what to do.
+
+    Parameters
+    ----------
+    problem: one sentence that names the thing concerned.
+    remedy: one sentence that says what to do; may be empty where `problem` already says it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, problem: str, remedy: str = ""):
+        super().__init__(f"{problem} {remedy}".strip())
+        self.problem = problem
+        self.remedy = remedy
+
+
+class SettingsError(InsidersError):
+    """A setting is missing, unknown or out of range."""
+
+    exit_code = 3
+
+
+class InputError(InsidersError):
+    """A file that was brought is not what it should be."""
+
+    exit_code = 4
+
+
+class MissingMonthError(InsidersError):
+    """A month is asked for that cannot exist, or stands on months that are not there yet."""
+
+    exit_code = 5
+
+
+class UnreachableError(InsidersError):
+    """A database, a bucket or a server does not answer."""
+
+    exit_code = 6
+
+
+class StorageError(InsidersError):
+    """A folder, bucket or disk answers, but does not take or give the data."""
+
+    exit_code = 7
+
+
+class BusyError(InsidersError):
+    """Somebody else is working on the same home."""
+
+    exit_code = 8
+
+
+class ContractError(InsidersError):
+    """Data inside the platform break the contract of their table: nothing was written."""
+
+    exit_code = 9
+
+
+class DownloadError(InsidersError):
+    """A download failed or brought something else than was promised."""
+
+    exit_code = 10

