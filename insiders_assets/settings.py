@@ -7,14 +7,20 @@ only module that reads the environment. Does not belong here: connecting to anyt
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationError, computed_field
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from insiders_assets.domain.layouts import Layout
 from insiders_assets.errors import SettingsError
@@ -74,25 +80,25 @@ class Settings(BaseSettings):
 
     first_month: Month | None = None
     last_month: Month | None = None
-    history_months: Annotated[int, "months of the feature window, the month itself included"] = 13
+    history_months: Annotated[int, Field(ge=1, le=60)] = 13
 
     profile: str | None = None
     currency: str = "GBP"
     excluded_customers: tuple[str, ...] | None = None
-    max_dropped_share: float = 0.20
-    max_quarantined_share: float = 0.05
+    max_dropped_share: Annotated[float, Field(ge=0, le=1)] = 0.20
+    max_quarantined_share: Annotated[float, Field(ge=0, le=1)] = 0.05
     layouts: dict[str, Layout] = {}
 
     recipe: Literal["reference"] = "reference"
-    min_clusterable: int = 50
+    min_clusterable: Annotated[int, Field(ge=12)] = 50
     engine: Literal["duckdb"] = "duckdb"
 
-    @computed_field
+    @property
     def landing_location(self) -> str:
         """Folder or S3 prefix where files arrive."""
         return self.landing or str(self.home / "landing")
 
-    @computed_field
+    @property
     def lake_location(self) -> str:
         """Folder or S3 prefix of the lake."""
         return self.lake or str(self.home / "lake")
@@ -116,8 +122,9 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment first; what :func:`load_settings` read from the file and the defaults come after it."""
-        return (env_settings, init_settings)
+        """What the caller says, over the environment, over the home's file, over defaults."""
+        home = Path(init_settings().get("home", DEFAULT_HOME))
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls, home / SETTINGS_FILE))
 
 
 def home_from_environment(home: Path | None = None) -> Path:
@@ -126,7 +133,7 @@ def home_from_environment(home: Path | None = None) -> Path:
 
 
 def load_settings(home: Path | None = None, **overrides: Any) -> Settings:
-    """Settings of a home: environment over `insiders.toml` over defaults; `overrides` win over all (command line, tests).
+    """Settings of a home: `overrides` (command line, tests) over environment over `insiders.toml` over defaults.
 
     Raises
     ------
@@ -134,19 +141,40 @@ def load_settings(home: Path | None = None, **overrides: Any) -> Settings:
     """
     folder = home_from_environment(home)
     path = folder / SETTINGS_FILE
+    _refuse_unknown_variables()
     try:
-        from_file = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
+        return Settings(home=folder, **overrides)
+    except ValidationError as wrong:
+        raise SettingsError(_sentence(wrong, path), "The README lists every setting with an example.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
         raise SettingsError(f"{path} is not valid TOML: {wrong}.", "Correct it, or remove it to start anew.") from None
     except OSError as wrong:
         raise SettingsError(f"{path} cannot be read: {wrong.strerror}.") from None
-    _refuse_unknown_variables()
-    try:
-        base = Settings(**{**from_file, "home": folder})
-        values = {**base.model_dump(exclude={"landing_location", "lake_location"}), **overrides, "home": folder}
-        return Settings.model_construct(**Settings.__pydantic_validator__.validate_python(values).__dict__)
-    except ValidationError as wrong:
-        raise SettingsError(_sentence(wrong, path), "The README lists every setting with an example.") from None
+
+
+def is_set_in_environment(name: str) -> bool:
+    """Whether a setting comes from the environment, which wins over the file."""
+    return f"{PREFIX}{name.upper()}" in os.environ
+
+
+def record_settings(home: Path, values: dict[str, str]) -> None:
+    """Write values into the home's `insiders.toml`, keeping every other line as it stands."""
+    path = home / SETTINGS_FILE
+    lines = (
+        path.read_text("utf-8").splitlines() if path.exists() else ["# Settings of this home; the environment wins."]
+    )
+    for name, value in values.items():
+        line = f"{name} = {json.dumps(value)}"
+        places = [i for i, old in enumerate(lines) if re.match(rf"{name}\s*=", old)]
+        if places:
+            lines[places[0]] = line
+        else:
+            # Before the first [section], or the value would belong to it.
+            first_section = next((i for i, old in enumerate(lines) if old.lstrip().startswith("[")), len(lines))
+            lines.insert(first_section, line)
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_text("\n".join(lines) + "\n", "utf-8")
+    unfinished.replace(path)
 
 
 def _refuse_unknown_variables() -> None:
@@ -167,8 +195,9 @@ def _sentence(wrong: ValidationError, path: Path) -> str:
     told = []
     for error in wrong.errors():
         name = ".".join(str(part) for part in error["loc"]) or "settings"
-        variable = f"{PREFIX}{name.split('.')[0].upper()}"
-        source = f"environment variable {variable}" if variable in os.environ else f"{name} in {path}"
+        top = name.split(".")[0]
+        from_environment = f"environment variable {PREFIX}{top.upper()}"
+        source = from_environment if is_set_in_environment(top) else f"{name} in {path}"
         message = str(error["msg"]).removeprefix("Value error, ")
         told.append(f"{source}: {message}")
     return "; ".join(told) + "."

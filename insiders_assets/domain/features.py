@@ -147,3 +147,16 @@ def _appearance(lines: ir.Table) -> ir.Table:
     first_line = in_it.group_by("customer_id", "month").aggregate(line_order=in_it.line_order.min())
     order = ibis.row_number().over(ibis.window(order_by=["month", "line_order"]))
     return first_line.mutate(appearance_order=(order + 1).cast("int64")).select("customer_id", "appearance_order")
+
+
+def net_by_day(lines: ir.Table, members: ir.Table | None = None) -> ir.Table:
+    """Net revenue per day (columns day, net_revenue in the shop's currency) of some customers, or of all cleaned sales.
+
+    Parameters
+    ----------
+    lines: RAW_INVOICES of any months. members: one column customer_id; None for everybody, guests included.
+    """
+    counted = lines.filter(lines.dropped_by.isnull())
+    theirs = counted.semi_join(members, "customer_id") if members is not None else counted
+    dated = theirs.mutate(day=theirs.invoiced_at.date())
+    return dated.group_by("day").aggregate(net_revenue=dated.line_amount.sum()).order_by("day")

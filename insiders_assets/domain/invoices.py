@@ -6,8 +6,9 @@ reading files (:mod:`.parsing`) or anything per customer (:mod:`.features`).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from insiders_assets.errors import InputError
@@ -48,6 +49,11 @@ class Profile:
         """Names of the rules, in order, as they stand in `dropped_by`."""
         return ("price_below_minimum", "service_code", "not_a_country", "excluded_customer")
 
+    @property
+    def fingerprint(self) -> str:
+        """A short text that changes with any rule: months cleaned by other rules are due again."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
+
 
 NEUTRAL = Profile("neutral", min_unit_price=0.0001)
 UCI = Profile(
@@ -58,6 +64,11 @@ UCI = Profile(
     excluded_customers=("16446", "15749"),
 )
 PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in (NEUTRAL, UCI)}
+
+
+def with_excluded_customers(profile: Profile, customers: Sequence[str]) -> Profile:
+    """The profile with a shop's own exclusion list instead of the built-in one."""
+    return replace(profile, excluded_customers=tuple(customers))
 
 
 def multiset_union(lines: ir.Table, file_rank: ir.Table) -> ir.Table:

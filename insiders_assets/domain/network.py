@@ -1,9 +1,9 @@
 """A seven-layer Keras network that continues a daily series, and its files.
 
-Belongs here: windows of a daily series, their scaling, the network's fit, its recursive forecast, `.keras` bytes and the
-scaler's JSON. Does not belong here: what the series means, which days are open, other models, errors and intervals
-(:mod:`insiders_assets.domain.forecasting`), and where files are kept. TensorFlow and Keras are imported inside the
-functions that use them, because their import takes seconds and hundreds of megabytes.
+Belongs here: what a daily series must be, its windows and their scaling, the network's fit, its recursive forecast, its
+files (`.keras` and the scaler's JSON). Does not belong here: what the series means, which days are open, other models,
+errors and intervals (:mod:`insiders_assets.domain.forecasting`), and where files are kept. TensorFlow and Keras are
+imported inside the functions that use them, because their import takes seconds and hundreds of megabytes.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from insiders_assets.errors import ContractError
+
 LAGS = 28
 MIN_DAYS = 90
 WIDTH = LAGS + 11
@@ -26,6 +28,7 @@ LAYERS = (64, 64, 32, 32, 16, 16, 1)
 MAX_EPOCHS = 200
 PATIENCE = 30
 LEARNING_RATE = 0.001
+NOISE = 1.0
 MODEL_FILE = "network.keras"
 SCALER_FILE = "scaler.json"
 
@@ -53,6 +56,17 @@ class Scaler:
         return float(np.clip(scaled * self.spread + self.centre, self.low, self.high))
 
 
+def checked(daily: pd.Series) -> pd.Series:
+    """The series as float, if its days are consecutive and its numbers finite; an empty one gets a DatetimeIndex."""
+    days = pd.DatetimeIndex(daily.index if len(daily) else [])
+    if len(days) and not days.equals(pd.date_range(days[0], periods=len(days))):
+        raise ContractError("The daily series has gaps or is out of order: it needs every calendar day once.")
+    numbers = pd.Series(daily.to_numpy(dtype=float), index=days)
+    if not np.isfinite(numbers).all():
+        raise ContractError("The daily series holds numbers that are not finite.")
+    return numbers
+
+
 def fit_scaler(open_days: np.ndarray) -> Scaler:
     """The scaler of training days on which the shop was open: shape (n,), n >= 1, money a day."""
     lower, median, upper = np.quantile(open_days, [0.25, 0.5, 0.75])
@@ -73,20 +87,23 @@ def calendar_features(days: pd.DatetimeIndex, is_open: np.ndarray) -> np.ndarray
     return np.column_stack([np.eye(7)[days.weekday], np.sin(angle), np.cos(angle), eve])
 
 
-def window(scaled: np.ndarray, is_open: np.ndarray, calendar: np.ndarray) -> tuple[np.ndarray, float]:
-    """One target day's inputs, shape (LAGS + 11,), and the level that its forecast is measured from.
+def level(scaled: np.ndarray, is_open: np.ndarray) -> float:
+    """The mean of the open days among `LAGS` scaled days, both shape (LAGS,); 0 if none was open."""
+    return float(scaled[is_open].mean()) if is_open.any() else 0.0
 
-    The level is the mean of the open days among the `LAGS` days before; the inputs are those days less the level (0
-    on closed days, which say nothing), the level, and the target day's calendar. A shop that grows leaves the range of
-    its first months; its windows, less their level, do not (Kim et al. 2022, reversible instance normalisation).
+
+def window(scaled: np.ndarray, is_open: np.ndarray, calendar: np.ndarray, base: float) -> np.ndarray:
+    """One target day's inputs, shape (LAGS + 11,), with `base` the level that its forecast is measured from.
+
+    They are the `LAGS` days before it less the level (0 on closed days, which say nothing), the level, and the target
+    day's calendar. A shop that grows leaves the range of its first months; its windows, less their level, do not (Kim
+    et al. 2022, reversible instance normalisation).
 
     Parameters
     ----------
     scaled, is_open: shape (LAGS,). calendar: shape (10,).
     """
-    level = float(scaled[is_open].mean()) if is_open.any() else 0.0
-    lags = np.where(is_open, scaled - level, 0.0)
-    return np.concatenate([lags, [level], calendar]), level
+    return np.concatenate([np.where(is_open, scaled - base, 0.0), [base], calendar])
 
 
 def windows(scaled: np.ndarray, is_open: np.ndarray, calendar: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -95,9 +112,9 @@ def windows(scaled: np.ndarray, is_open: np.ndarray, calendar: np.ndarray) -> tu
     targets = []
     for day in np.flatnonzero(is_open[LAGS:]) + LAGS:
         before = slice(day - LAGS, day)
-        row, level = window(scaled[before], is_open[before], calendar[day])
-        rows.append(row)
-        targets.append(scaled[day] - level)
+        base = level(scaled[before], is_open[before])
+        rows.append(window(scaled[before], is_open[before], calendar[day], base))
+        targets.append(scaled[day] - base)
     return np.array(rows, dtype="float32").reshape(-1, WIDTH), np.array(targets, dtype="float32").reshape(-1, 1)
 
 
@@ -111,6 +128,9 @@ class Network:
 
     def forecast(self, daily: pd.Series, is_open: pd.Series) -> pd.Series:
         """Continue `daily` over the days of `is_open` that follow it, each forecast being a lag of the next days.
+
+        The level stays that of the last observed days. If it followed the forecasts, what the network takes for growth
+        would compound day by day; on made-up shops that made the second month's total worse by a quarter.
 
         Parameters
         ----------
@@ -126,11 +146,13 @@ class Network:
         calendar = calendar_features(days, opened)
         money = np.zeros(len(days))
         money[: len(daily)] = daily.to_numpy(dtype=float)
+        last = slice(len(daily) - LAGS, len(daily))
+        base = level(self.scaler.scale(money[last]), opened[last])
         for day in np.flatnonzero(opened[len(daily) :]) + len(daily):
             before = slice(day - LAGS, day)
-            row, level = window(self.scaler.scale(money[before]), opened[before], calendar[day])
+            row = window(self.scaler.scale(money[before]), opened[before], calendar[day], base)
             deviation = self.model(row.astype("float32")[None, :], training=False)
-            money[day] = self.scaler.money(float(deviation[0, 0]) + level)
+            money[day] = self.scaler.money(float(deviation[0, 0]) + base)
         return pd.Series(money[len(daily) :], index=days[len(daily) :], dtype=float)
 
     def to_files(self) -> dict[str, bytes]:
@@ -139,7 +161,7 @@ class Network:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / MODEL_FILE
             self.model.save(path)
-            model = _undated(path.read_bytes())
+            model = _plain(path.read_bytes())
         scaler = {**asdict(self.scaler), "epochs": self.epochs, "lags": LAGS}
         return {MODEL_FILE: model, SCALER_FILE: json.dumps(scaler, indent=1).encode()}
 
@@ -161,8 +183,8 @@ def fit_network(daily: pd.Series, is_open: pd.Series, seed: int) -> Network:
     """Fit the network to a daily series; the last seventh of it decides when to stop.
 
     First the scaler and the network see the earlier six sevenths, and the best epoch on the last seventh is noted; then
-    both start anew on the whole series for that many epochs (Goodfellow, Bengio, Courville 2016, algorithm 7.2), because
-    the latest weeks are those that say most about the next. The same series, seed and machine give the same numbers, in
+    both start anew on the whole series for that many epochs (Goodfellow, Bengio, Courville 2016, algorithm 7.2),
+    because the latest weeks say most about the next. The same series, seed and machine give the same numbers, in
     one process or in two. Side effects: the global seeds of Python, NumPy and TensorFlow are set, and TensorFlow's
     operations stay deterministic for the rest of the process.
 
@@ -194,14 +216,21 @@ def fit_network(daily: pd.Series, is_open: pd.Series, seed: int) -> Network:
 def _train(
     seen: tuple[np.ndarray, np.ndarray], held: tuple[np.ndarray, np.ndarray] | None, epochs: int, seed: int
 ) -> tuple[Any, int]:
-    """A model trained on `seen` as one batch, and the epoch (0 = untrained) with the least squared error on `held`."""
+    """A model trained on `seen` as one batch, and the epoch (0 = untrained) with the least squared error on `held`.
+
+    Fresh noise is laid over lags and level in each epoch, which smooths what is learnt from few windows (Bishop 1995,
+    training with noise); on made-up shops it cut the error of the daily mean by a third.
+    """
     import keras
 
     trained = _seven_layers(seed)
     trained.compile(optimizer=keras.optimizers.Adam(learning_rate=LEARNING_RATE), loss="mse", jit_compile=False)
+    noise = np.random.default_rng(seed)
     least, best = (np.inf, epochs) if held is None else (float(np.mean(held[1] ** 2)), 0)
     for epoch in range(1, epochs + 1):
-        trained.train_on_batch(*seen)
+        inputs = seen[0].copy()
+        inputs[:, : LAGS + 1] += noise.normal(0.0, NOISE, (len(inputs), LAGS + 1))
+        trained.train_on_batch(inputs, seen[1])
         if held is None:
             continue
         error = float(trained.test_on_batch(*held))
@@ -234,15 +263,17 @@ def _seven_layers(seed: int) -> Any:
     return keras.Sequential([keras.Input((WIDTH,), name="window"), *layers, last], name="network")
 
 
-def _undated(archive: bytes) -> bytes:
-    """A `.keras` archive without the time of its writing: objects in the lake are named by their content."""
+def _plain(archive: bytes) -> bytes:
+    """A `.keras` archive without times and memory addresses, because objects in the lake are named by their content."""
+
+    def without(said: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in said.items() if key not in ("date_saved", "shared_object_id")}
+
     written = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as new:
         for name in sorted(old.namelist()):
             content = old.read(name)
-            if name == "metadata.json":
-                said = json.loads(content)
-                said.pop("date_saved", None)
-                content = json.dumps(said).encode()
+            if name.endswith(".json"):
+                content = json.dumps(json.loads(content, object_hook=without)).encode()
             new.writestr(zipfile.ZipInfo(name), content)
     return written.getvalue()

@@ -95,9 +95,12 @@ def make_customers(parameters: ShopParameters, rhythm: Rhythm, articles: Article
     lines = 1 + (parameters.lines_per_invoice - 1) * _centred(of["lines"]) * size
     pieces = np.maximum(of["pieces"] * np.exp(half * ndtri(value[2])), 1.0)
     arrival, departure = _lives(rng, parameters, rhythm, once)
+    ends = np.array([0, len(rhythm.open)])
+    months_here = (np.clip(departure, *ends) - np.clip(arrival, *ends)) / DAYS_PER_MONTH
+    volume = lines * (rate * months_here + (arrival >= 0))
     drawn = Customers(
         taste=taste.astype(np.int64),
-        country=_countries(rng, rate * lines, parameters.dirt.doubtful_countries),
+        country=_countries(rng, volume, parameters.dirt.doubtful_countries),
         rate=rate,
         lines=lines,
         pieces=pieces,

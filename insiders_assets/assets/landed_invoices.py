@@ -1,0 +1,204 @@
+"""landed_invoices [file version]: a file of the landing zone, parsed into good lines by month, and quarantine.
+
+Belongs here: landing one file version. Does not belong here: overlap between files and cleaning rules
+(:mod:`.raw_invoices`), which follow from all files together.
+"""
+
+import datetime as dt
+import getpass
+import hashlib
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from insiders_assets.assets.monthly import OWNERS, column_schema
+from insiders_assets.assets.platform import Platform
+from insiders_assets.contracts.lines import LANDED_FILES, LANDED_LINES, QUARANTINE, QUARANTINE_COUNTS
+from insiders_assets.contracts.table import Table
+from insiders_assets.errors import InputError
+from insiders_assets.storage.ledger import FileVersion, Ledger, Part, change_ledger
+from insiders_assets.storage.objects import FolderStore
+
+FILE_VERSIONS = dg.DynamicPartitionsDefinition(name="file_versions")
+VERSION_DIGITS = 12
+
+
+class LandingConfig(dg.Config):
+    """What a person says of a file that cannot prove it itself."""
+
+    date_format: str | None = None
+    decimal_mark: str | None = None
+
+
+def version_name(file_key: str, sha256: str) -> str:
+    """The name of a file version: its key and the first twelve digits of its content's hash."""
+    return f"{file_key}@{sha256[:VERSION_DIGITS]}"
+
+
+@dg.asset(
+    partitions_def=FILE_VERSIONS,
+    required_resource_keys={"platform"},
+    group_name="lines",
+    kinds={"parquet", "postgres"},
+    owners=OWNERS,
+    metadata={"dagster/column_schema": column_schema(LANDED_LINES), "dagster/table_name": "insiders.landed_files"},
+    code_version="1",
+)
+def landed_invoices(context: dg.AssetExecutionContext, config: LandingConfig) -> dg.MaterializeResult:
+    """One version of a file of the landing zone: every line is either good, in one layout, or in quarantine with its
+    reason; each keeps its file and line number. The ledger says which versions count."""
+    platform: Platform = context.resources.platform
+    landed = land(platform, context.partition_key, config.date_format, config.decimal_mark)
+    context.log.info(f"{landed.file_key}: {landed.good_lines:,} good lines, {landed.quarantined_lines:,} quarantined")
+    return dg.MaterializeResult(
+        metadata={
+            "layout": landed.layout,
+            "dagster/row_count": landed.good_lines,
+            "quarantined": landed.quarantined_lines,
+            "reasons": dict(landed.reasons),
+            "first date": landed.first_date or "none",
+            "last date": landed.last_date or "none",
+            "months": len(landed.months),
+        }
+    )
+
+
+def land(platform: Platform, file_version: str, date_format: str | None, decimal_mark: str | None) -> FileVersion:
+    """Parse a file version, write its parts, and only then enter it in the ledger and publish its rows.
+
+    Raises
+    ------
+    InputError: the file cannot be used, has changed since, or breaks the contract in too many lines.
+    """
+    from insiders_assets.domain.layouts import encodings, is_known
+    from insiders_assets.domain.parsing import parse_file
+    from insiders_assets.storage.source_files import read_source
+
+    key = file_version.rpartition("@")[0]
+    layouts = platform.settings.layouts
+    with local_file(platform, key) as (path, sha256):
+        if version_name(key, sha256) != file_version:
+            raise InputError(f"{key} has changed since this version was seen.", "Land it again under its new content.")
+        sheets = read_source(path, encodings(layouts), lambda header: is_known(header, layouts))
+        parsed = parse_file(
+            sheets,
+            layouts,
+            file_name=key,
+            file_version=file_version,
+            date_format=date_format,
+            decimal_mark=decimal_mark,
+        )
+    good, quarantined = parsed.good, parsed.quarantined
+    reasons = Counter(quarantined["reason"].to_pylist())
+    refuse_too_many_bad_lines(key, reasons, good.num_rows, platform.settings.max_quarantined_share)
+    first, last = _span(good)
+    new = FileVersion(
+        file_version=file_version,
+        file_key=key,
+        sha256=sha256,
+        layout=parsed.layout_name,
+        profile=parsed.profile,
+        landed_by=getpass.getuser(),
+        landed_at=platform.lake.clock().isoformat(timespec="seconds"),
+        lines=good.num_rows + quarantined.num_rows,
+        good_lines=good.num_rows,
+        quarantined_lines=quarantined.num_rows,
+        reasons=dict(reasons.most_common()),
+        quarantine_path=platform.lake.write(QUARANTINE, file_version, quarantined).path,
+        first_date=first,
+        last_date=last,
+        months=_write_parts(platform, file_version, good),
+    )
+    ledger = change_ledger(platform.lake, lambda book: book.with_landed(new))
+    publish_ledger(platform, ledger, key)
+    return new
+
+
+@contextmanager
+def local_file(platform: Platform, key: str) -> Iterator[tuple[Path, str]]:
+    """A file of the landing zone as a local path (downloaded where the zone is a bucket), and its SHA-256."""
+    store = platform.landing
+    if isinstance(store, FolderStore):
+        path = Path(store.root, key)
+        if not path.exists():
+            raise InputError(f"{path} is not in the landing zone any more.", "Bring it again with `insiders run`.")
+        with path.open("rb") as file:
+            yield path, hashlib.file_digest(file, "sha256").hexdigest()
+        return
+    content = store.read(key)
+    if content is None:
+        raise InputError(f"{store.location}/{key} is not in the landing zone any more.", "Upload it again.")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, Path(key).name)
+        path.write_bytes(content)
+        yield path, hashlib.sha256(content).hexdigest()
+
+
+def refuse_too_many_bad_lines(key: str, reasons: Mapping[str, int], good: int, max_share: float) -> None:
+    """Raise InputError, with the ten commonest reasons, where a file has too many lines that cannot be used."""
+    bad = sum(reasons.values())
+    if bad > max_share * (bad + good):
+        commonest = "; ".join(f"{reason} ({lines:,})" for reason, lines in Counter(reasons).most_common(10))
+        raise InputError(
+            f"{key}: {bad:,} of {bad + good:,} lines cannot be used ({bad / (bad + good):.0%}; "
+            f"at most {max_share:.0%} is accepted): {commonest}.",
+            "Correct the file, describe its layout, or set INSIDERS_MAX_QUARANTINED_SHARE. Nothing was landed.",
+        )
+
+
+def publish_ledger(platform: Platform, ledger: Ledger, key: str) -> None:
+    """Show readers what the ledger says of one file key."""
+    files = [f for f in ledger.files if f.file_key == key]
+    counts = [
+        {"file_version": f.file_version, "reason": reason, "file_key": key, "lines": lines}
+        for f in files
+        for reason, lines in f.reasons.items()
+    ]
+    _publish_rows(platform, LANDED_FILES, key, [_ledger_row(f) for f in files])
+    _publish_rows(platform, QUARANTINE_COUNTS, key, counts)
+
+
+def _publish_rows(platform: Platform, table: Table, key: str, rows: list[dict[str, Any]]) -> None:
+    from insiders_assets.contracts.table import content_hash
+
+    data = table.validate(pa.Table.from_pylist(rows, schema=table.arrow_schema))
+    digest = content_hash(table, data)
+    platform.warehouse.prepare([table])
+    platform.warehouse.publish(table, key, data, version=digest[:16], content_hash=digest)
+
+
+def _ledger_row(landed: FileVersion) -> dict[str, Any]:
+    def date(text: str | None) -> dt.date | None:
+        return dt.date.fromisoformat(text) if text else None
+
+    return {
+        **{name: getattr(landed, name) for name in LANDED_FILES.arrow_schema.names},
+        "landed_at": dt.datetime.fromisoformat(landed.landed_at).astimezone(dt.UTC).replace(tzinfo=None),
+        "first_date": date(landed.first_date),
+        "last_date": date(landed.last_date),
+        "months": len(landed.months),
+    }
+
+
+def _span(good: pa.Table) -> tuple[str | None, str | None]:
+    if not good.num_rows:
+        return None, None
+    bounds = pc.min_max(good["invoiced_at"]).as_py()
+    return bounds["min"].date().isoformat(), bounds["max"].date().isoformat()
+
+
+def _write_parts(platform: Platform, file_version: str, good: pa.Table) -> dict[str, Part]:
+    months = pc.floor_temporal(good["invoiced_at"], unit="month").cast(pa.date32())
+    parts = {}
+    for month in sorted(pc.unique(months).to_pylist()):
+        lines = LANDED_LINES.validate(good.filter(pc.equal(months, pa.scalar(month, pa.date32()))))
+        version = platform.lake.write(LANDED_LINES, f"{file_version}/{month}", lines)
+        parts[month.isoformat()] = Part(version.path, version.rows, version.content_hash)
+    return parts

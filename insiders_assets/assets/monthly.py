@@ -1,0 +1,169 @@
+"""How a monthly asset is made: one decorator that turns a function and a contract into an asset that keeps it.
+
+Belongs here: partitions, contract check, column schema, owners, metadata: what all monthly assets share. Does not
+belong here: anything that only one asset needs.
+
+The contract is validated inside the asset, before anything is written: a blocking check alone would stop the assets
+downstream, but its own bad rows would already stand in the lake.
+"""
+
+import datetime as dt
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import pyarrow as pa
+
+from insiders_assets.contracts.table import Column, Table
+from insiders_assets.errors import ContractError
+from insiders_assets.partitions import month_of
+from insiders_assets.storage.io_managers import Product
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from insiders_assets.assets.platform import Platform
+
+OWNERS = ["team:insiders"]
+CONTRACT_CHECK = "keeps_its_contract"
+
+
+@dataclass(frozen=True)
+class Made:
+    """What an asset's function gives back: rows, what people see, files beside the table, further things read.
+
+    `skip` is a sentence why there is nothing to make; the month is then skipped, with everything that stands on it.
+    """
+
+    data: "pd.DataFrame | pa.Table | None" = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    reads: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    skip: str = ""
+
+
+@dataclass(frozen=True)
+class Month:
+    """What an asset's function is given beside its inputs."""
+
+    first_day: dt.date
+    platform: "Platform"
+    log: Any
+
+    @property
+    def key(self) -> str:
+        """The partition key."""
+        return self.first_day.isoformat()
+
+
+def monthly_asset(
+    *,
+    table: Table,
+    partitions: dg.PartitionsDefinition,
+    inputs: Mapping[str, dg.PartitionMapping | None],
+    group: str,
+    kinds: set[str],
+    name: str | None = None,
+    lineage: Mapping[str, dg.PartitionMapping] | None = None,
+    may_skip: bool = False,
+) -> Callable[[Callable[..., Made]], dg.AssetsDefinition]:
+    """Make an asset of `function(month: Month, **inputs: Dataset) -> Made`; its docstring is the description.
+
+    `inputs` are upstream assets and their partition mappings (None: the same month); `lineage` are upstream assets that
+    are shown, but not loaded.
+    """
+
+    def decorate(function: Callable[..., Made]) -> dg.AssetsDefinition:
+        asset_name = name or function.__name__
+
+        @dg.asset(
+            name=asset_name,
+            description=function.__doc__,
+            partitions_def=partitions,
+            ins={key: dg.AssetIn(partition_mapping=mapping) for key, mapping in inputs.items()},
+            deps=[dg.AssetDep(key, partition_mapping=mapping) for key, mapping in (lineage or {}).items()],
+            dagster_type=_dagster_type(table),
+            io_manager_key="warehouse_io" if table.published else "lake_io",
+            required_resource_keys={"platform"},
+            check_specs=[
+                dg.AssetCheckSpec(CONTRACT_CHECK, asset=asset_name, description=f"Contract of table {table.name}.")
+            ],
+            output_required=not may_skip,
+            group_name=group,
+            kinds=kinds,
+            owners=OWNERS,
+            metadata={"dagster/column_schema": column_schema(table)},
+            code_version="1",
+        )
+        def compute(context: dg.AssetExecutionContext, **loaded: Any) -> Iterator[Any]:
+            started = time.perf_counter()
+            month = Month(month_of(context.partition_key), context.resources.platform, context.log)
+            made = function(month, **loaded)
+            if made.data is None:
+                context.log.warning(made.skip)
+                return
+            try:
+                data = table.validate(made.data)
+            except ContractError as broken:
+                yield dg.AssetCheckResult(passed=False, check_name=CONTRACT_CHECK, metadata=_failure_metadata(broken))
+                raise
+            yield dg.AssetCheckResult(passed=True, check_name=CONTRACT_CHECK, metadata={"rows": data.num_rows})
+            reads = {handle.table.name: handle.hashes for handle in loaded.values()}
+            yield dg.Output(
+                Product(table, data, made.files, {**reads, **made.reads}),
+                metadata={**made.metadata, "seconds": round(time.perf_counter() - started, 3), "peak MB": peak_mb()},
+            )
+
+        return compute
+
+    return decorate
+
+
+def column_schema(table: Table) -> dg.TableSchema:
+    """A contract as Dagster's page shows it."""
+
+    def constraints(column: Column) -> dg.TableColumnConstraints:
+        bounds = [
+            *([f"at least {column.at_least}"] if column.at_least is not None else []),
+            *([f"at most {column.at_most}"] if column.at_most is not None else []),
+            *([f"among {', '.join(column.among)}"] if column.among else []),
+        ]
+        return dg.TableColumnConstraints(nullable=column.nullable, unique=table.key == (column.name,), other=bounds)
+
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(c.name, type=str(c.type), description=c.description, constraints=constraints(c))
+            for c in table.columns
+        ]
+    )
+
+
+def peak_mb() -> int:
+    """Peak resident memory of this process so far, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024))
+
+
+def _dagster_type(table: Table) -> dg.DagsterType:
+    def is_the_table(_: object, value: object) -> bool:
+        return isinstance(value, Product) and value.data.schema.equals(table.arrow_schema)
+
+    return dg.DagsterType(
+        is_the_table,
+        name=table.name,
+        description=table.description,
+        metadata={"dagster/column_schema": column_schema(table)},
+    )
+
+
+def _failure_metadata(broken: ContractError) -> dict[str, Any]:
+    failures = getattr(broken, "failures", [])
+    records = [dg.TableRecord({key: str(value) for key, value in row.items()}) for row in failures]
+    return {
+        "problem": str(broken),
+        **({"failures": dg.TableMetadataValue(records=records, schema=None)} if records else {}),
+    }

@@ -1,0 +1,88 @@
+"""raw_invoices [month]: every good line of the month, overlap between files resolved, with the rule that drops it."""
+
+from __future__ import annotations
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.dataset
+
+from insiders_assets.assets.monthly import Made, Month, monthly_asset
+from insiders_assets.contracts.lines import LANDED_LINES, RAW_INVOICES
+from insiders_assets.storage.ledger import Ledger
+
+
+def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
+    """The asset over the months that can exist."""
+
+    @monthly_asset(
+        table=RAW_INVOICES,
+        partitions=partitions,
+        inputs={},
+        # Lineage only: which file versions make a month is read from the ledger.
+        lineage={"landed_invoices": dg.AllPartitionMapping()},
+        group="lines",
+        kinds={"duckdb", "parquet"},
+        may_skip=True,
+    )
+    def raw_invoices(month: Month) -> Made:
+        """Every good line of the month from all files that count, overlap resolved; `dropped_by` names the cleaning
+        rule that drops a line, so a change of rules needs no new landing."""
+        ledger = month.platform.ledger()
+        if ledger.is_missing(month.key):
+            return Made(
+                skip=f"No landed file holds or covers {month.key[:7]}: the month is skipped. Land its file, or "
+                f"say that it had no lines with `insiders declare-empty {month.key[:7]}`."
+            )
+        return clean_month(month, ledger)
+
+    return raw_invoices
+
+
+def clean_month(month: Month, ledger: Ledger) -> Made:
+    """The month's lines from the ledger's parts, cleaned by the profile in force."""
+    import ibis
+
+    from insiders_assets.domain import invoices
+
+    platform, parts = month.platform, ledger.parts(month.key)
+    profile = invoices.choose_profile(platform.settings.profile, [file.profile for file in ledger.live])
+    if platform.settings.excluded_customers is not None:
+        profile = invoices.with_excluded_customers(profile, platform.settings.excluded_customers)
+    lines = platform.engine.table(_lines_of(month, [part.path for part in parts.values()]))
+    if len(parts) > 1:
+        ranks = pa.table({"source_file": list(parts), "rank": range(len(parts))})
+        united = invoices.multiset_union(lines, platform.engine.table(ranks))
+    else:
+        united = invoices.single_file(lines)
+    cleaned = invoices.with_dropping_rule(united, profile).mutate(month=ibis.literal(month.first_day))
+    data = platform.engine.run(cleaned)
+    dropped = _count(data["dropped_by"])
+    invoices.refuse_greedy_rules(dropped, data.num_rows, month.key[:7], platform.settings.max_dropped_share)
+    landed = sum(part.lines for part in parts.values())
+    return Made(
+        data=data,
+        metadata={
+            "files": len(parts),
+            "profile": profile.name,
+            "landed lines": landed,
+            "overlapping lines": landed - data.num_rows,
+            "dropped by rule": dropped,
+        },
+        reads={
+            "landed_invoices": {name: part.content_hash for name, part in parts.items()},
+            "settings": {"profile": profile.fingerprint},
+        },
+    )
+
+
+def _lines_of(month: Month, paths: list[str]) -> pa.dataset.Dataset | pa.Table:
+    store = month.platform.lake.store
+    if not paths:
+        return LANDED_LINES.empty()
+    files = [f"{store.root}/{path}" for path in paths]
+    return pa.dataset.dataset(files, filesystem=store.filesystem, format="parquet", schema=LANDED_LINES.arrow_schema)
+
+
+def _count(dropped_by: pa.ChunkedArray) -> dict[str, int]:
+    counted = dropped_by.drop_null().value_counts().to_pylist()
+    return {entry["values"]: entry["counts"] for entry in counted}

@@ -1,0 +1,92 @@
+"""revenue_forecast [month]: what the members bring next month, with an interval and what it was measured on."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import dagster as dg
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from insiders_assets.assets.monthly import Made, Month, monthly_asset
+from insiders_assets.contracts.forecast import REVENUE_FORECAST
+from insiders_assets.storage.lake import Dataset
+
+SEED = 42
+
+
+def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMapping) -> dg.AssetsDefinition:
+    """The asset over the months that can exist."""
+
+    @monthly_asset(
+        table=REVENUE_FORECAST,
+        partitions=partitions,
+        inputs={"cluster_labels": up_to_this_month, "raw_invoices": up_to_this_month},
+        group="forecast",
+        kinds={"tensorflow", "postgres"},
+    )
+    def revenue_forecast(month: Month, cluster_labels: Dataset, raw_invoices: Dataset) -> Made:
+        """The members' net revenue by day and month: the rest of an unfinished month and the next one, by a seven-layer
+        network, the mean of the last 30 days and the same days a year before; tested on the last complete month with
+        the members of its origin."""
+        from insiders_assets.domain.forecasting import Backtest, backtest_month, forecast_month
+
+        shop = daily_net(month, raw_invoices)
+        if shop.empty:
+            return Made(REVENUE_FORECAST.empty(), metadata={"no forecast": "there is no sale up to this month"})
+        last_day = last_day_of_data(shop, month.first_day)
+        tested = backtest_month(month.first_day, last_day)
+        origin = (tested - dt.timedelta(days=1)).replace(day=1).isoformat()
+        backtest = None
+        if origin in cluster_labels.scopes:
+            backtest = Backtest(tested, daily_net(month, raw_invoices, cluster_labels.only(origin), shop, last_day))
+        members = cluster_labels.only(month.key)
+        found = forecast_month(month.first_day, daily_net(month, raw_invoices, members, shop, last_day), backtest, SEED)
+        return Made(
+            found.rows(),
+            metadata={"published model": found.published or "none", "last day of data": last_day.isoformat()},
+            files=found.network.to_files() if found.network else {},
+        )
+
+    return revenue_forecast
+
+
+def daily_net(
+    month: Month,
+    lines: Dataset,
+    labels: Dataset | None = None,
+    shop: pd.Series | None = None,
+    last_day: dt.date | None = None,
+) -> pd.Series:
+    """Net revenue per calendar day: of the whole shop, or of the members in `labels` from the shop's first day to
+    `last_day`; zero on days without sales."""
+    from insiders_assets.domain.features import net_by_day
+
+    engine = month.platform.engine
+    members = engine.table(member_ids(labels)) if labels else None
+    sold = engine.run(net_by_day(engine.table(lines), members))
+    days = pd.DatetimeIndex(pd.to_datetime(sold["day"].to_pandas()))
+    found = pd.Series(sold["net_revenue"].cast(pa.float64()).to_numpy(), index=days, dtype="float64")
+    if shop is None:
+        return found.asfreq("D", fill_value=0.0) if len(found) else found
+    return found.reindex(pd.date_range(shop.index[0], last_day, freq="D"), fill_value=0.0)
+
+
+def last_day_of_data(shop: pd.Series, month: dt.date) -> dt.date:
+    """The last day that the data cover: the month's end where only closed days follow the last sale, else that sale's.
+
+    Only the month's own days say whether it is finished, so a later file changes nothing in it.
+    """
+    from insiders_assets.domain.forecasting import month_end, open_days
+
+    last_sale = max(shop.index[-1].date(), month)
+    rest = pd.date_range(last_sale + dt.timedelta(days=1), month_end(month), freq="D")
+    finished = not len(rest) or not open_days(shop, rest).any()
+    return month_end(month) if finished else last_sale
+
+
+def member_ids(labels: Dataset) -> pa.Table:
+    """The members of a month: the top segment of the reference recipe."""
+    rows = labels.arrow(["customer_id", "cluster_rank"])
+    return rows.filter(pc.equal(rows["cluster_rank"], 1)).select(["customer_id"])

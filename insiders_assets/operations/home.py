@@ -1,0 +1,123 @@
+"""The home directory: its folders, its Dagster instance, its lock, and the environment that its processes share.
+
+Belongs here: making and opening a home. Does not belong here: what runs in it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from insiders_assets.errors import BusyError, StorageError
+from insiders_assets.settings import PREFIX, Settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+RUN_LOCK = "run.lock"
+WORKSPACE = {"load_from": [{"python_module": {"module_name": "insiders_assets.definitions", "attribute": "defs"}}]}
+
+
+def prepare_home(settings: Settings) -> None:
+    """Make the home's folders and write its Dagster configuration; what is there stays.
+
+    Raises
+    ------
+    StorageError: the home cannot be written.
+    """
+    import yaml
+
+    try:
+        settings.instance_folder.mkdir(parents=True, exist_ok=True)
+        _write(settings.instance_folder / "dagster.yaml", yaml.safe_dump(instance_config(settings), sort_keys=False))
+        _write(settings.instance_folder / "workspace.yaml", yaml.safe_dump(WORKSPACE, sort_keys=False))
+    except OSError as wrong:
+        raise StorageError(
+            f"The home {settings.home} cannot be written ({wrong.strerror}).",
+            "Choose another with --home, give this user the right to write there, or free some space.",
+        ) from wrong
+    os.environ.update(environment(settings))
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Variables that every process of this home needs: where it is, and where Numba keeps what it compiled."""
+    variables = {
+        "DAGSTER_HOME": str(settings.instance_folder),
+        f"{PREFIX}HOME": str(settings.home),
+        # Without it UMAP is compiled anew by every process.
+        "NUMBA_CACHE_DIR": str(settings.home / "numba"),
+        # TensorFlow otherwise greets every process with lines about processors.
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    if settings.instance:
+        variables[f"{PREFIX}INSTANCE"] = settings.instance.get_secret_value()
+    return variables
+
+
+def instance_config(settings: Settings) -> dict[str, Any]:
+    """Dagster's configuration of this home (dagster.yaml): SQLite in the home, or PostgreSQL where it is set."""
+    config: dict[str, Any] = {
+        "telemetry": {"enabled": False},
+        "nux": {"enabled": False},
+        # Few runs at once: instance storage opens a connection per call.
+        "concurrency": {"runs": {"max_concurrent_runs": 2}},
+        # The default launcher has no health check: without a limit a dead run would stay STARTED for ever.
+        "run_monitoring": {"enabled": True, "max_runtime_seconds": 6 * 60 * 60},
+        "run_retries": {"enabled": True, "max_retries": 0, "retry_on_asset_or_op_failure": False},
+        "retention": {"schedule": {"purge_after_days": 90}, "sensor": {"purge_after_days": 30}},
+    }
+    if settings.instance:
+        # The URL is read from the environment, so the password does not stand in the file.
+        config["storage"] = {"postgres": {"postgres_url": {"env": f"{PREFIX}INSTANCE"}}}
+    return config
+
+
+@contextmanager
+def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """Dagster's instance of the home: runs from here and from the web page are one history."""
+    import dagster as dg
+
+    with dg.DagsterInstance.from_config(str(settings.instance_folder)) as instance:
+        yield instance
+
+
+@contextmanager
+def only_one(settings: Settings) -> Iterator[None]:
+    """Hold the home's lock for a command that changes it.
+
+    Raises
+    ------
+    BusyError: another process holds it; its number is named.
+    """
+    path = settings.home / RUN_LOCK
+    try:
+        lock = path.open("a+")
+    except OSError as wrong:
+        raise StorageError(f"{path} cannot be written ({wrong.strerror}).", "Choose another home.") from wrong
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise BusyError(
+                f"Another `insiders` (process {lock.read().strip() or 'unknown'}) is working on {settings.home}.",
+                "Wait until it has finished; nothing was changed.",
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+        with suppress(OSError):
+            lock.truncate(0)
+
+
+def _write(path: Path, text: str) -> None:
+    if path.exists() and path.read_text("utf-8") == text:
+        return
+    unfinished = path.with_suffix(f".{os.getpid()}")
+    unfinished.write_text(text, "utf-8")
+    unfinished.replace(path)

@@ -1,0 +1,125 @@
+"""The ledger of landed files: which versions there are, which count, and which months each touches.
+
+Belongs here: one small document in the lake, changed by swapping it whole. Does not belong here: parsing files, or the
+table that readers see (`landed_files`, made from this by the asset that lands).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+
+from insiders_assets.storage.lake import Lake
+
+LEDGER_PATH = "ledger/landed_invoices.json"
+
+
+@dataclass(frozen=True)
+class Part:
+    """The good lines of one file version in one month: where they are, how many, and the hash of their content."""
+
+    path: str
+    lines: int
+    content_hash: str
+
+
+@dataclass(frozen=True)
+class FileVersion:
+    """A landed file: its key, its content, what was found in it, and the version that replaced it (empty = counts).
+
+    `months` are first days in ISO form; `landed_at` is UTC in ISO form; dates are ISO.
+    """
+
+    file_version: str
+    file_key: str
+    sha256: str
+    layout: str
+    profile: str | None
+    landed_by: str
+    landed_at: str
+    lines: int
+    good_lines: int
+    quarantined_lines: int
+    reasons: Mapping[str, int]
+    quarantine_path: str
+    first_date: str | None
+    last_date: str | None
+    months: Mapping[str, Part] = field(default_factory=dict)
+    replaced_by: str | None = None
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All file versions in the order of landing, and the months that somebody declared empty."""
+
+    files: tuple[FileVersion, ...] = ()
+    declared_empty: tuple[str, ...] = ()
+
+    @property
+    def live(self) -> list[FileVersion]:
+        """The versions that count, ordered by (first date, key): the order in which they own overlapping lines."""
+        return sorted((f for f in self.files if not f.replaced_by), key=lambda f: (f.first_date or "9999", f.file_key))
+
+    def find(self, file_version: str) -> FileVersion | None:
+        """The version of that name, counting or not."""
+        return next((f for f in self.files if f.file_version == file_version), None)
+
+    def parts(self, month: str) -> dict[str, Part]:
+        """The parts that make a month, by file version, in owning order."""
+        return {f.file_version: f.months[month] for f in self.live if month in f.months}
+
+    def months(self) -> list[str]:
+        """Months with a good line in a live file, sorted."""
+        return sorted({month for f in self.live for month in f.months})
+
+    def is_empty(self, month: str) -> bool:
+        """Whether a month without lines is known to be empty: inside a live file's span of dates, or declared so."""
+        covered = any((f.first_date or "9")[:7] <= month[:7] <= (f.last_date or "0")[:7] for f in self.live)
+        return not self.parts(month) and (covered or month in self.declared_empty)
+
+    def is_missing(self, month: str) -> bool:
+        """Whether nothing is known of a month: no line, no file that covers it, no declaration."""
+        return not self.parts(month) and not self.is_empty(month)
+
+    def with_landed(self, new: FileVersion) -> Ledger:
+        """The ledger after a landing: the version counts, and replaces the one of the same key that counted before."""
+        others = [f for f in self.files if f.file_version != new.file_version]
+        replaced = [
+            replace(f, replaced_by=new.file_version) if f.file_key == new.file_key and not f.replaced_by else f
+            for f in others
+        ]
+        return replace(self, files=(*replaced, new))
+
+
+def read_ledger(lake: Lake) -> Ledger:
+    """The ledger as it stands; empty where nothing was landed yet."""
+    return _parse(lake.store.read(LEDGER_PATH))
+
+
+def change_ledger(lake: Lake, change: Callable[[Ledger], Ledger]) -> Ledger:
+    """Swap the ledger for a changed one; `change` is asked again if another process was faster."""
+    return _parse(lake.store.swap(LEDGER_PATH, lambda before: _render(change(_parse(before)))))
+
+
+def declare_empty(lake: Lake, month: dt.date) -> Ledger:
+    """Record that a month is known to have no lines."""
+    return change_ledger(
+        lake, lambda book: replace(book, declared_empty=tuple(sorted({*book.declared_empty, month.isoformat()})))
+    )
+
+
+def _parse(document: bytes | None) -> Ledger:
+    if not document:
+        return Ledger()
+    book = json.loads(document)
+    files = (
+        FileVersion(**{**entry, "months": {month: Part(**part) for month, part in entry["months"].items()}})
+        for entry in book["files"]
+    )
+    return Ledger(tuple(files), tuple(book["declared_empty"]))
+
+
+def _render(ledger: Ledger) -> bytes:
+    return json.dumps(asdict(ledger), indent=1).encode()

@@ -1,0 +1,112 @@
+"""Real servers for tests: a PostgreSQL that listens on TCP and wants a password, as a warehouse elsewhere does.
+
+Belongs here: starting and stopping servers. Does not belong here: test data (`factories`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+
+from insiders_assets.storage.postgres_place import (
+    ServerUser,
+    find_package,
+    find_place,
+    reachable_installation,
+    remove_place,
+)
+
+SECONDS = 30
+
+
+@contextlib.contextmanager
+def tcp_postgres(folder: Path) -> Iterator[str]:
+    """A PostgreSQL server on 127.0.0.1 and a free port; gives the URL (with password) of its database `shop`.
+
+    `folder` is made if need be; the server and its database are gone at the end.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    user = ServerUser.for_home(folder)
+    place = find_place(folder, user)
+    programs = reachable_installation(find_package(), user) / "bin"
+    password = f"p@ss/{secrets.token_hex(4)}"
+    try:
+        _make_data(programs, user, place, password)
+        server, port = _start(programs, user, place)
+        try:
+            with _connected(port, password) as connection:
+                connection.execute("CREATE DATABASE shop")
+            yield f"postgresql://owner:{password.replace('@', '%40').replace('/', '%2F')}@127.0.0.1:{port}/shop"
+        finally:
+            server.send_signal(signal.SIGINT)  # PostgreSQL's "fast": connections are ended
+            server.wait(SECONDS)
+    finally:
+        remove_place(folder, place)
+
+
+def free_port() -> int:
+    """A port on which nobody listens now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _make_data(programs: Path, user: ServerUser, place: Path, password: str) -> None:
+    secret = place / "password"
+    secret.write_text(password)
+    if user.switch:
+        os.chown(secret, user.uid, user.gid)
+    arguments = ["--username=owner", f"--pwfile={secret}", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"]
+    subprocess.run(
+        [programs / "initdb", f"--pgdata={place / 'data'}", "--no-sync", *arguments],
+        cwd="/",
+        env={"LC_ALL": "C"},
+        check=True,
+        capture_output=True,
+        **user.identity,
+    )
+
+
+def _start(programs: Path, user: ServerUser, place: Path) -> tuple[subprocess.Popen[bytes], int]:
+    for _ in range(5):  # somebody else may take the port between its choice and its use
+        port = free_port()
+        settings = {"listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": "", "fsync": "off"}
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        server = subprocess.Popen(
+            [programs / "postgres", "-D", place / "data", *options],
+            cwd="/",
+            env={"LC_ALL": "C"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            **user.identity,
+        )
+        if _becomes_ready(server, place / "data" / "postmaster.pid"):
+            return server, port
+    raise RuntimeError("PostgreSQL did not start")
+
+
+def _becomes_ready(server: subprocess.Popen[bytes], pid_file: Path) -> bool:
+    deadline = time.monotonic() + SECONDS
+    while server.poll() is None and time.monotonic() < deadline:
+        with contextlib.suppress(FileNotFoundError):
+            if "ready" in pid_file.read_text():
+                return True
+        time.sleep(0.02)
+    server.kill()
+    server.wait()
+    return False
+
+
+def _connected(port: int, password: str) -> psycopg.Connection:
+    return psycopg.connect(
+        host="127.0.0.1", port=port, user="owner", password=password, dbname="postgres", autocommit=True
+    )
