@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from insiders_assets.assets.monthly import Made, Month, monthly_asset
 from insiders_assets.contracts.forecast import REVENUE_FORECAST
+from insiders_assets.contracts.table import as_floats
 from insiders_assets.storage.lake import Dataset
 
 SEED = 42
@@ -43,10 +44,11 @@ def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMap
             backtest = Backtest(tested, daily_net(month, raw_invoices, cluster_labels.only(origin), shop, last_day))
         members = cluster_labels.only(month.key)
         found = forecast_month(month.first_day, daily_net(month, raw_invoices, members, shop, last_day), backtest, SEED)
+        network = found.outcomes["network"].network
         return Made(
             found.rows(),
             metadata={"published model": found.published or "none", "last day of data": last_day.isoformat()},
-            files=found.network.to_files() if found.network else {},
+            files=network.to_files() if network else {},
         )
 
     return revenue_forecast
@@ -67,7 +69,7 @@ def daily_net(
     members = engine.table(member_ids(labels)) if labels else None
     sold = engine.run(net_by_day(engine.table(lines), members))
     days = pd.DatetimeIndex(pd.to_datetime(sold["day"].to_pandas()))
-    found = pd.Series(sold["net_revenue"].cast(pa.float64()).to_numpy(), index=days, dtype="float64")
+    found = pd.Series(as_floats(sold["net_revenue"]), index=days, dtype="float64")
     if shop is None:
         return found.asfreq("D", fill_value=0.0) if len(found) else found
     return found.reindex(pd.date_range(shop.index[0], last_day, freq="D"), fill_value=0.0)

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from insiders_assets.contracts.table import as_floats
+
 if TYPE_CHECKING:
     import pandas as pd
     from sklearn.ensemble import RandomForestRegressor
@@ -86,7 +88,7 @@ def revenue_as_the_notebook_added_it(lines: pa.Table, customer_ids: list[str]) -
     zero = pa.scalar(0, lines.schema.field("quantity").type)
     counted = pc.and_(pc.is_null(lines["dropped_by"]), pc.is_valid(lines["customer_id"]))
     bought = lines.filter(pc.and_(counted, pc.greater_equal(lines["quantity"], zero)))
-    amounts = bought["quantity"].cast("float64").to_numpy() * bought["unit_price"].cast("float64").to_numpy()
+    amounts = as_floats(bought["quantity"]) * as_floats(bought["unit_price"])
     sums = pd.Series(amounts).groupby(bought["customer_id"].to_numpy()).sum()
     return sums.reindex(customer_ids).to_numpy()
 

@@ -101,7 +101,7 @@ def open_days(history: pd.Series, horizon: pd.DatetimeIndex) -> pd.Series:
 
 
 def yearly_closures(history: pd.Series, weekdays: set[int]) -> set[tuple[int, int]]:
-    """(month, day) of holidays such as those at the turn of the year: 7 to 31 days running without a sale.
+    """(month, day) of holidays such as Christmas: 7 to 31 days without a sale, trading weekdays at both ends.
 
     Only where the group otherwise buys on at least nine of ten trading days, so that a closed shop can be told from a
     quiet group. Runs before its first and after its last sale do not count, nor do those of more than 430 days ago: a
@@ -111,12 +111,14 @@ def yearly_closures(history: pd.Series, weekdays: set[int]) -> set[tuple[int, in
     if not sale.any():
         return set()
     active = sale.loc[sale.idxmax() : sale[::-1].idxmax()]
-    length = active.groupby((active != active.shift()).cumsum()).transform("size")
-    shut = ~active & length.between(7, 31)
-    trading = active[np.isin(pd.DatetimeIndex(active.index).weekday, list(weekdays)) & ~shut]
-    if trading.mean() < 0.9:
+    trading = active[pd.DatetimeIndex(active.index).weekday.isin(weekdays)]
+    # Counted in trading days: a weekly closed day at a run's edge says nothing of that date in another year.
+    runs = trading.index.to_series()[~trading].groupby(trading.cumsum()).agg(["min", "max"])
+    runs = runs[(runs["max"] - runs["min"]).dt.days.between(6, 30)]
+    closed = {day for first, last in runs.to_numpy() for day in pd.date_range(first, last)}
+    if trading[~trading.index.isin(list(closed))].mean() < 0.9:
         return set()
-    return {(day.month, day.day) for day in pd.DatetimeIndex(shut.index[shut])}
+    return {(day.month, day.day) for day in closed}
 
 
 def seasonal_naive(history: pd.Series, is_open: pd.Series, seed: int) -> Outcome:

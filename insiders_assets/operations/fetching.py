@@ -12,7 +12,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import shutil
 import time
 import zipfile
 import zlib
@@ -189,14 +188,12 @@ def _accept(response: requests.Response, start: int, validator: str, part: Path,
         _forget(part)
         raise _DroppedError("the file on the server changed")
     if status not in (200, 206):
-        problem = f"{url} cannot be downloaded: the server answered {status} {response.reason}."
-        raise DownloadError(problem, BY_HAND)
+        raise DownloadError(f"{url} cannot be downloaded: the server answered {status} {response.reason}.", BY_HAND)
     if "text/html" in response.headers.get("Content-Type", "").lower():
         raise _brought(url, _PAGE)
-    if status == 206:
-        return start
-    _forget(part)  # before the new note is written: old bytes must never pass for bytes of the new version
-    return 0
+    if status == 200:
+        _forget(part)  # before the new note is written: old bytes must never pass for bytes of the new version
+    return start if status == 206 else 0
 
 
 def _write(response: requests.Response, part: Path, done: int, url: str, progress: Progress) -> None:
@@ -239,14 +236,13 @@ def _unzip_workbook(archive: Path, unverified: Path, url: str) -> None:
             page = file.read(64).lstrip().startswith(b"<")
         raise _brought(url, _PAGE if page else "a file that is no zip archive, or a truncated one")
     try:
-        with zipfile.ZipFile(archive) as opened:
-            with opened.open(_the_workbook(opened, url)) as source, unverified.open("wb") as file:
-                shutil.copyfileobj(source, file)
+        with zipfile.ZipFile(archive) as held, held.open(_workbook_in(held, url)) as source:
+            unverified.write_bytes(source.read())
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as wrong:
         raise _brought(url, f"a damaged archive: {wrong}") from None
 
 
-def _the_workbook(opened: zipfile.ZipFile, url: str) -> zipfile.ZipInfo:
+def _workbook_in(opened: zipfile.ZipFile, url: str) -> zipfile.ZipInfo:
     for member in opened.infolist():
         path = PurePosixPath(member.filename.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or ":" in member.filename:

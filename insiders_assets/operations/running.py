@@ -9,7 +9,7 @@ import datetime as dt
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,7 +111,7 @@ def _land(platform: Platform, instance: dg.DagsterInstance, file: Path, wanted: 
                 LAND,
                 version,
                 tell,
-                run_config={"ops": {"landed_invoices": {"config": config}}},
+                config={"ops": {"landed_invoices": {"config": config}}},
             )
         except BaseException:
             instance.delete_dynamic_partition(FILE_VERSIONS.name, version)
@@ -251,13 +251,23 @@ def publish_what_readers_lack(platform: Platform, month: str) -> None:
 
 
 def _execute(
-    settings: Settings, instance: dg.DagsterInstance, job: str, partition: str, tell: Tell, **options: Any
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    job: str,
+    partition: str,
+    tell: Tell,
+    config: Mapping[str, Any] | None = None,
+    **options: Any,
 ) -> None:
     subject = partition[:7] if job == MONTHLY else partition.rpartition("@")[0]
     definitions = build_definitions(settings, loggers={"progress": _progress_logger(subject, tell)})
     try:
         definitions.resolve_job_def(job).execute_in_process(
-            partition_key=partition, instance=instance, tags={"insiders/started_by": "command line"}, **options
+            run_config={"loggers": {"progress": {}}, **(config or {})},
+            partition_key=partition,
+            instance=instance,
+            tags={"insiders/started_by": "command line"},
+            **options,
         )
     except dg.DagsterError as wrong:
         raise _speaking(wrong) from wrong

@@ -23,7 +23,7 @@ from typing import IO
 
 import psycopg
 
-from insiders_assets.errors import StorageError, UnreachableError
+from insiders_assets.errors import InsidersError, StorageError, UnreachableError
 from insiders_assets.storage.postgres_place import (
     REMEDY,
     ServerUser,
@@ -57,7 +57,8 @@ class EmbeddedPostgres:
             try:
                 url = self._start()
             except BaseException:
-                self._leave(users)
+                with contextlib.suppress(InsidersError, OSError):  # the first trouble is the one to tell
+                    self._leave(users)
                 raise
         try:
             yield url
@@ -83,8 +84,9 @@ class EmbeddedPostgres:
         if self.home.is_dir():
             with self._speaking_clearly(), self._alone():
                 self._stop()
-                if place := recorded_place(self.home.resolve()):
-                    remove_place(self.home.resolve(), place)
+                home = self.home.resolve()
+                if place := recorded_place(home):
+                    remove_place(home, place, find_socket_folder(place, ServerUser.for_home(home)))
 
     # -- who uses it
 

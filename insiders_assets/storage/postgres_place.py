@@ -198,10 +198,12 @@ def _belongs_to_another_home(place: Path, home: Path) -> bool:
     return other.read_text().strip() == place.name
 
 
-def remove_place(home: Path, place: Path) -> None:
-    """Remove the server's folder with everything in it, and the home's record of it."""
-    shutil.rmtree(place)
-    _home_note(place).unlink(missing_ok=True)
+def remove_place(home: Path, *folders: Path) -> None:
+    """Remove the server's folders with everything in them, and the home's record of them."""
+    for folder in folders:
+        if folder.exists():
+            shutil.rmtree(folder)
+        _home_note(folder).unlink(missing_ok=True)
     _record(home).unlink(missing_ok=True)
 
 

@@ -40,6 +40,8 @@ SETTINGS = {
     # A small server needs no workers, and parallel queries fail where /dev/shm is as small as Docker's.
     "io_method": "sync",
     "max_parallel_workers_per_gather": "0",
+    # One careless join must not fill the disk that the lake is on.
+    "temp_file_limit": "4GB",
     "timezone": "UTC",
     "log_timezone": "UTC",
 }

@@ -158,16 +158,10 @@ class Warehouse:
         with self._connection("answering a query", read_only=True) as connection:
             _restrain(connection, timeout_seconds)
             try:
-                with connection.cursor() as cursor:
-                    # Streamed: a limit spares the rest, and the protocol of streaming takes one statement only.
-                    stream = cursor.stream(statement.encode(), size=1000 if limit is None else min(limit + 1, 1000))
-                    with contextlib.closing(cast("Generator[tuple[Any, ...]]", stream)):
-                        rows = list(itertools.islice(stream, None if limit is None else limit + 1))
-                        columns = tuple(column.name for column in cursor.description or ())
+                columns = _columns_of_answer(connection, statement)
+                rows = _first_rows(connection, statement, None if limit is None else limit + 1)
             except psycopg.Error as refused:
                 raise query_error(refused, statement, timeout_seconds) or refused from None
-        if not columns:
-            raise InputError("The statement gives no rows.", "Write a query that begins with SELECT or WITH.")
         return Result(columns, rows[:limit], truncated=limit is not None and len(rows) > limit)
 
     @contextlib.contextmanager
@@ -252,6 +246,25 @@ def _restrain(connection: psycopg.Connection, timeout_seconds: float) -> None:
     connection.execute(
         "SELECT set_config('role', 'pg_read_all_data', true) FROM pg_roles WHERE rolname = current_user AND rolsuper"
     )
+
+
+def _columns_of_answer(connection: psycopg.Connection, statement: str) -> tuple[str, ...]:
+    """Have the server read the statement without running it: it takes one only, and says which columns come."""
+    server = connection.pgconn
+    for answer in (server.prepare(b"", statement.encode()), server.describe_prepared(b"")):
+        if answer.status == psycopg.pq.ExecStatus.FATAL_ERROR:
+            raise psycopg.errors.error_from_result(answer)
+    if not answer.nfields:
+        raise InputError("The statement gives no rows.", "Write a query that begins with SELECT or WITH.")
+    return tuple((answer.fname(column) or b"").decode() for column in range(answer.nfields))
+
+
+def _first_rows(connection: psycopg.Connection, statement: str, number: int | None) -> list[tuple[Any, ...]]:
+    """Rows as they come, all or so many; the server is spared the rest."""
+    with connection.cursor() as cursor:
+        stream = cursor.stream(statement.encode(), size=min(number or 1000, 1000))
+        with contextlib.closing(cast("Generator[tuple[Any, ...]]", stream)):
+            return list(itertools.islice(stream, number))
 
 
 __all__ = ["PublishedVersion", "Result", "Warehouse", "redacted"]

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import textwrap
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -37,8 +38,8 @@ USER_OF_A_HOME = """
 """
 
 
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
+@contextlib.contextmanager
+def folder_for_all() -> Iterator[Path]:
     """A folder that every user can reach; pytest's own is closed, which to root's server makes a difference."""
     folder = Path(tempfile.mkdtemp(prefix="insiders-test-"))
     folder.chmod(0o755)
@@ -47,29 +48,42 @@ def open_folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def server_in(request: pytest.FixtureRequest) -> Callable[[Path], EmbeddedPostgres]:
-    """Makes servers whose databases are removed at the end, also where they live outside of the home."""
-
-    def make(home: Path) -> EmbeddedPostgres:
-        server = EmbeddedPostgres(home)
-        request.addfinalizer(server.remove)
-        return server
-
-    return make
+def open_folder() -> Iterator[Path]:
+    with folder_for_all() as folder:
+        yield folder
 
 
 @pytest.fixture
-def server(open_folder: Path, server_in: Callable[[Path], EmbeddedPostgres]) -> EmbeddedPostgres:
-    """A server in a home that its user can reach."""
-    return server_in(open_folder / "home")
+def server_in() -> Iterator[Callable[[Path], EmbeddedPostgres]]:
+    """Makes servers whose databases are removed at the end, also where they live outside of the home."""
+    with contextlib.ExitStack() as removed:
+
+        def make(home: Path) -> EmbeddedPostgres:
+            server = EmbeddedPostgres(home)
+            removed.callback(server.remove)
+            return server
+
+        yield make
 
 
-@pytest.fixture(params=["open", "closed"])
+@pytest.fixture(scope="module")
+def server() -> Iterator[EmbeddedPostgres]:
+    """A server in a home that its user can reach, shared by the tests that do no harm to the home."""
+    with folder_for_all() as folder:
+        yield EmbeddedPostgres(folder / "home")
+
+
+@pytest.fixture(params=["open", "closed"], scope="module")
 def each_server(
-    request: pytest.FixtureRequest, open_folder: Path, tmp_path: Path, server_in: Callable[[Path], EmbeddedPostgres]
-) -> EmbeddedPostgres:
+    request: pytest.FixtureRequest, server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EmbeddedPostgres]:
     """The same, and one in a home that is closed to its user: then the database lives outside."""
-    return server_in((open_folder if request.param == "open" else tmp_path) / "home")
+    if request.param == "open":
+        yield server
+    else:
+        closed = EmbeddedPostgres(tmp_path_factory.mktemp("closed") / "home")
+        yield closed
+        closed.remove()
 
 
 @contextlib.contextmanager
@@ -121,20 +135,18 @@ def test_it_is_safe_and_closed_to_the_network_and_to_others(each_server: Embedde
         assert stat.S_IMODE((each_server.home / "postgres.log").stat().st_mode) == 0o600
 
 
-def test_the_ports_of_the_environment_do_not_matter(
-    tmp_path: Path, server_in: Callable[[Path], EmbeddedPostgres], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_ports_of_the_environment_do_not_matter(server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPORT", "1")
     monkeypatch.setenv("PGDATA", "/nowhere")
-    with server_in(tmp_path / "home").running() as url:
+    with server.running() as url:
         assert answer(url, "SELECT 1") == 1
 
 
 def test_a_restart_keeps_the_data(server: EmbeddedPostgres) -> None:
     with server.running() as url:
-        answer(url, "CREATE TABLE kept AS SELECT 42 AS number")
+        answer(url, "CREATE TABLE over_a_restart AS SELECT 42 AS number")
     with EmbeddedPostgres(server.home).running() as url:
-        assert answer(url, "SELECT number FROM kept") == 42
+        assert answer(url, "SELECT number FROM over_a_restart") == 42
 
 
 def test_nested_blocks_share_one_server_until_the_outermost_ends(server: EmbeddedPostgres) -> None:
@@ -186,7 +198,7 @@ def test_a_starter_that_was_killed_leaks_no_longer_than_the_next_user_stays(each
 
 def test_a_server_killed_while_busy_starts_afresh_with_its_data(each_server: EmbeddedPostgres) -> None:
     with each_server.running() as url:
-        answer(url, "CREATE TABLE kept AS SELECT 42 AS number")
+        answer(url, "CREATE TABLE over_a_crash AS SELECT 42 AS number")
         with psycopg.connect(url) as busy, ThreadPoolExecutor(1) as thread:
             pid = busy.info.backend_pid
             endless = thread.submit(busy.execute, "SELECT count(*) FROM generate_series(1, 1000000000000)")
@@ -195,7 +207,7 @@ def test_a_server_killed_while_busy_starts_afresh_with_its_data(each_server: Emb
             os.kill(postmaster(each_server), signal.SIGKILL)
             with each_server.running() as again:
                 assert again == url
-                assert answer(again, "SELECT number FROM kept") == 42
+                assert answer(again, "SELECT number FROM over_a_crash") == 42
                 with pytest.raises(psycopg.OperationalError):
                     endless.result()
         assert answer(url, "SELECT 1") == 1
@@ -251,22 +263,24 @@ def test_stop_stops_it_for_everybody_and_the_next_user_starts_it(server: Embedde
 
 @pytest.mark.parametrize("name", ["a" * 120, "with space, 'quotes\" and $HOME `id` ünïcode"])
 def test_the_home_may_have_any_path(
-    name: str, open_folder: Path, tmp_path: Path, server_in: Callable[[Path], EmbeddedPostgres]
+    name: str, open_folder: Path, server_in: Callable[[Path], EmbeddedPostgres]
 ) -> None:
-    for folder in (open_folder, tmp_path):
-        with server_in(folder / name / name).running() as url:
-            assert answer(url, "SELECT 1") == 1
+    with server_in(open_folder / name / name).running() as url:
+        assert answer(url, "SELECT 1") == 1
 
 
-def test_a_home_made_again_does_not_find_the_old_database(each_server: EmbeddedPostgres) -> None:
-    with each_server.running() as url:
+def test_a_home_made_again_does_not_find_the_old_database(
+    tmp_path: Path, server_in: Callable[[Path], EmbeddedPostgres]
+) -> None:
+    server = server_in(tmp_path / "home")
+    with server.running() as url:
         answer(url, "CREATE TABLE old (number int)")
-        place = recorded_place(each_server.home)
-    shutil.rmtree(each_server.home)
-    with each_server.running() as url:
+        old = recorded_place(server.home)
+    shutil.rmtree(server.home)
+    with server.running() as url:
         assert answer(url, "SELECT to_regclass('old')") is None
-    shutil.rmtree(place, ignore_errors=True)
-    place.with_name(f"{place.name}.home").unlink(missing_ok=True)
+    shutil.rmtree(old, ignore_errors=True)
+    old.with_name(f"{old.name}.home").unlink(missing_ok=True)
 
 
 def test_a_copied_home_has_a_database_of_its_own(
@@ -281,13 +295,10 @@ def test_a_copied_home_has_a_database_of_its_own(
         assert answer(url, "SELECT 1") == 1
 
 
-def test_a_moved_home_keeps_its_database(
-    each_server: EmbeddedPostgres, server_in: Callable[[Path], EmbeddedPostgres]
-) -> None:
-    with each_server.running() as url:
+def test_a_moved_home_keeps_its_database(tmp_path: Path, server_in: Callable[[Path], EmbeddedPostgres]) -> None:
+    with EmbeddedPostgres(tmp_path / "home").running() as url:
         answer(url, "CREATE TABLE kept AS SELECT 42 AS number")
-    moved = server_in(each_server.home.rename(each_server.home.with_name("moved")).absolute())
-    with moved.running() as url:
+    with server_in((tmp_path / "home").rename(tmp_path / "moved")).running() as url:
         assert answer(url, "SELECT number FROM kept") == 42
 
 
@@ -300,7 +311,10 @@ def test_folders_that_were_there_before_are_left_as_they_were(tmp_path: Path, se
     assert before == [(folder, folder.stat().st_mode, folder.stat().st_uid) for folder in (home, *home.parents)]
 
 
-def test_a_server_that_cannot_start_says_its_last_words(server: EmbeddedPostgres) -> None:
+def test_a_server_that_cannot_start_says_its_last_words(
+    open_folder: Path, server_in: Callable[[Path], EmbeddedPostgres]
+) -> None:
+    server = server_in(open_folder / "home")
     with server.running():
         place = recorded_place(server.home)
     (place / "data" / "global" / "pg_control").unlink()
@@ -324,12 +338,11 @@ def test_a_platform_without_the_wheel_is_told_the_remedy(tmp_path: Path, monkeyp
 
 @as_root
 def test_programs_that_the_servers_user_cannot_reach_are_copied_once(
-    tmp_path: Path, open_folder: Path, server_in: Callable[[Path], EmbeddedPostgres], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, open_folder: Path, monkeypatch: pytest.MonkeyPatch, server_in: Callable[[Path], EmbeddedPostgres]
 ) -> None:
     package = find_package()
-    libraries = package.with_name(f"{package.name}.libs")
     shutil.copytree(package / "pginstall18", tmp_path / package.name / "pginstall18")
-    shutil.copytree(libraries, tmp_path / libraries.name)
+    shutil.copytree(package.with_name(f"{package.name}.libs"), tmp_path / f"{package.name}.libs")
     monkeypatch.setattr(postgres_place, "OUTSIDE", open_folder / "outside")
     monkeypatch.setattr("insiders_assets.storage.embedded_postgres.find_package", lambda: tmp_path / package.name)
     server = server_in(tmp_path / "home")
@@ -342,25 +355,67 @@ def test_programs_that_the_servers_user_cannot_reach_are_copied_once(
     assert len(list((open_folder / "outside").glob("programs-*"))) == 1
 
 
+def as_user_of(folder: Path, work: Callable[[], object]) -> bool:
+    """Do something as the owner of a folder, in a forked process: python itself may be closed to that user."""
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setgid(folder.stat().st_gid)
+            os.setuid(folder.stat().st_uid)
+            work()
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    return os.waitpid(child, 0)[1] == 0
+
+
 @as_root
-def test_an_unprivileged_user_runs_it_in_a_folder_of_his_own(open_folder: Path) -> None:
-    home = open_folder / "nobody"
+def test_root_and_the_owner_of_a_home_take_turns_and_share(open_folder: Path) -> None:
+    home = open_folder / "home"
     home.mkdir()
     os.chown(home, 65534, 65534)
-    with another_process(home, user=65534, group=65534, extra_groups=[]):
-        server = EmbeddedPostgres(home)
-        with server.running() as url:  # root joins a server that belongs to another
-            assert answer(url, "SELECT 1") == 1
+    server = EmbeddedPostgres(home)
+
+    def table_is_there() -> None:
+        with server.running() as url:
+            assert answer(url, "SELECT number FROM kept") == 42
+
+    with server.running() as url:
+        answer(url, "CREATE TABLE kept AS SELECT 42 AS number")
+        assert as_user_of(home, table_is_there)
     assert server.url_if_running() is None
+    assert as_user_of(home, table_is_there)
+    table_is_there()
     assert (home / "postgres").stat().st_uid == 65534
 
 
 @as_root
-def test_a_home_that_root_used_first_stays_usable_for_its_owner(open_folder: Path) -> None:
-    home = open_folder / "nobody"
-    home.mkdir()
-    os.chown(home, 65534, 65534)
-    with EmbeddedPostgres(home).running() as url:
-        answer(url, "CREATE TABLE kept AS SELECT 42 AS number")
-    with another_process(home, user=65534, group=65534, extra_groups=[]):
-        assert answer(EmbeddedPostgres(home).url_if_running(), "SELECT number FROM kept") == 42
+def test_an_unprivileged_user_starts_it_in_a_folder_of_his_own(open_folder: Path) -> None:
+    folder = open_folder / "folder"
+    folder.mkdir()
+    os.chown(folder, 65534, 65534)
+
+    def first_start() -> None:
+        with EmbeddedPostgres(folder / "home").running() as url:
+            assert answer(url, "SELECT 1") == 1
+
+    assert as_user_of(folder, first_start)
+    assert (folder / "home" / "postgres").stat().st_uid == 65534
+
+
+@as_root
+def test_a_home_of_another_user_is_refused_with_its_remedy(open_folder: Path, server: EmbeddedPostgres) -> None:
+    stranger = open_folder / "stranger"
+    stranger.mkdir()
+    os.chown(stranger, 1, 1)
+
+    with server.running():
+        pass
+
+    def refused() -> None:
+        with pytest.raises(StorageError, match="INSIDERS_HOME"), server.running():
+            pass
+
+    assert as_user_of(stranger, refused)
