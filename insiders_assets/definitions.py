@@ -24,6 +24,7 @@ from insiders_assets.assets import (
 )
 from insiders_assets.assets.platform import Platform, open_platform
 from insiders_assets.automation.jobs import jobs, schedules
+from insiders_assets.checks import months
 from insiders_assets.contracts.customers import CUSTOMER_FEATURES, CUSTOMER_PURCHASES, MONTH_TOTALS
 from insiders_assets.contracts.forecast import REVENUE_FORECAST
 from insiders_assets.contracts.lines import LANDED_FILES, QUARANTINE_COUNTS, RAW_INVOICES
@@ -65,6 +66,7 @@ def build_definitions(settings: Settings, loggers: dict[str, dg.LoggerDefinition
             revenue_forecast.build(partitions, all_up_to(settings)),
             insiders_report.build(partitions, history),
         ],
+        asset_checks=months.build(partitions),
         jobs=monthly_job,
         schedules=schedules(monthly_job[1]),
         resources=_resources(settings),

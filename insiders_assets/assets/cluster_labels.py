@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from insiders_assets.assets.monthly import Made, Month, monthly_asset
-from insiders_assets.contracts.segments import CLUSTER_LABELS, NOT_CLUSTERABLE, NOT_SEGMENTED, SEGMENTED
+from insiders_assets.contracts.segments import CLUSTER_LABELS, NOT_CLUSTERABLE, NOT_SEGMENTED, SEGMENTED, TREE_EMBEDDING
 from insiders_assets.storage.lake import Dataset
 
 
@@ -41,7 +41,9 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 labels.assign(cluster_rank=None, silhouette=None),
                 metadata={"not segmented": f"{int(clusterable.sum())} clusterable customers are too few"},
             )
-        points = embedded[[name for name in embedded if name.startswith("component_")]].to_numpy("float64")
+        points = embedded[
+            [column.name for column in TREE_EMBEDDING.columns if column.name.startswith("component_")]
+        ].to_numpy("float64")
         found = segment(points, embedded["gross_revenue"].to_numpy("float64"))
         ranked = pd.DataFrame(
             {

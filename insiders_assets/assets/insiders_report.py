@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import dagster as dg
 import pyarrow as pa
 
@@ -37,7 +39,7 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
         first = month_of(inputs["month_totals"].scopes[0])
         tables = {name: handle.arrow() for name, handle in inputs.items()}
         engine = month.platform.engine
-        rows = [
+        rows: list[dict[str, Any]] = [
             {
                 "month": month.first_day,
                 "key": fact.key,
@@ -53,7 +55,7 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
         ]
         forecast = inputs["revenue_forecast"].frame()
         page = render_page(month.first_day, first, rows, forecast, month.platform.settings.currency)
-        headline = {row["key"]: row["value"] for row in rows if row["value"] is not None}
+        headline: dict[str, float] = {row["key"]: row["value"] for row in rows if row["value"] is not None}
         return Made(
             pa.Table.from_pylist(rows, schema=REPORT_FACTS.arrow_schema),
             metadata={

@@ -26,7 +26,8 @@ from insiders_assets.errors import InputError
 from insiders_assets.storage.ledger import FileVersion, Ledger, Part, change_ledger
 from insiders_assets.storage.objects import FolderStore
 
-FILE_VERSIONS = dg.DynamicPartitionsDefinition(name="file_versions")
+FILE_VERSIONS_NAME = "file_versions"
+FILE_VERSIONS = dg.DynamicPartitionsDefinition(name=FILE_VERSIONS_NAME)
 VERSION_DIGITS = 12
 
 

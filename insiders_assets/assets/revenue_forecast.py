@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from insiders_assets.assets.monthly import Made, Month, monthly_asset
 from insiders_assets.contracts.forecast import REVENUE_FORECAST
 from insiders_assets.contracts.table import as_floats
+from insiders_assets.partitions import key_of, shift
 from insiders_assets.storage.lake import Dataset
 
 SEED = 42
@@ -37,13 +38,16 @@ def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMap
         if shop.empty:
             return Made(REVENUE_FORECAST.empty(), metadata={"no forecast": "there is no sale up to this month"})
         last_day = last_day_of_data(shop, month.first_day)
+        calendar = pd.date_range(shop.index[0], last_day, freq="D")
+
+        def members_of(origin: str) -> pd.Series:
+            sold = daily_net(month, raw_invoices, cluster_labels.only(origin))
+            return sold.reindex(calendar, fill_value=0.0)
+
         tested = backtest_month(month.first_day, last_day)
-        origin = (tested - dt.timedelta(days=1)).replace(day=1).isoformat()
-        backtest = None
-        if origin in cluster_labels.scopes:
-            backtest = Backtest(tested, daily_net(month, raw_invoices, cluster_labels.only(origin), shop, last_day))
-        members = cluster_labels.only(month.key)
-        found = forecast_month(month.first_day, daily_net(month, raw_invoices, members, shop, last_day), backtest, SEED)
+        origin = key_of(shift(tested, -1))
+        backtest = Backtest(tested, members_of(origin)) if origin in cluster_labels.scopes else None
+        found = forecast_month(month.first_day, members_of(month.key), backtest, SEED)
         network = found.outcomes["network"].network
         return Made(
             found.rows(),
@@ -54,25 +58,14 @@ def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMap
     return revenue_forecast
 
 
-def daily_net(
-    month: Month,
-    lines: Dataset,
-    labels: Dataset | None = None,
-    shop: pd.Series | None = None,
-    last_day: dt.date | None = None,
-) -> pd.Series:
-    """Net revenue per calendar day: of the whole shop, or of the members in `labels` from the shop's first day to
-    `last_day`; zero on days without sales."""
+def daily_net(month: Month, lines: Dataset, labels: Dataset | None = None) -> pd.Series:
+    """Net revenue per day with sales, of the whole shop or of the members in `labels`."""
     from insiders_assets.domain.features import net_by_day
 
     engine = month.platform.engine
-    members = engine.table(member_ids(labels)) if labels else None
-    sold = engine.run(net_by_day(engine.table(lines), members))
+    sold = engine.run(net_by_day(engine.table(lines), engine.table(member_ids(labels)) if labels else None))
     days = pd.DatetimeIndex(pd.to_datetime(sold["day"].to_pandas()))
-    found = pd.Series(as_floats(sold["net_revenue"]), index=days, dtype="float64")
-    if shop is None:
-        return found.asfreq("D", fill_value=0.0) if len(found) else found
-    return found.reindex(pd.date_range(shop.index[0], last_day, freq="D"), fill_value=0.0)
+    return pd.Series(as_floats(sold["net_revenue"]), index=days, dtype="float64")
 
 
 def last_day_of_data(shop: pd.Series, month: dt.date) -> dt.date:
@@ -84,7 +77,7 @@ def last_day_of_data(shop: pd.Series, month: dt.date) -> dt.date:
 
     last_sale = max(shop.index[-1].date(), month)
     rest = pd.date_range(last_sale + dt.timedelta(days=1), month_end(month), freq="D")
-    finished = not len(rest) or not open_days(shop, rest).any()
+    finished = not len(rest) or not open_days(shop.asfreq("D", fill_value=0.0), rest).any()
     return month_end(month) if finished else last_sale
 
 

@@ -32,7 +32,7 @@ def jobs(partitions: dg.PartitionsDefinition) -> list:
     ]
 
 
-def schedules(monthly_job: dg.UnresolvedAssetJobDefinition) -> list[dg.ScheduleDefinition]:
+def schedules(monthly_job: dg.UnresolvedAssetJobDefinition) -> list:
     """The month that has closed, on the third day of the next, when its last files have come; off until switched on."""
     return [
         dg.build_schedule_from_partitioned_job(

@@ -113,7 +113,7 @@ def with_dropping_rule(lines: ir.Table, profile: Profile) -> ir.Table:
     """The lines with `dropped_by`: the first rule of the profile that drops the line, null for a line that counts."""
     import ibis
 
-    conditions = {
+    conditions: dict[str, ir.BooleanValue | None] = {
         "price_below_minimum": None
         if profile.min_unit_price is None
         else lines.unit_price < ibis.literal(str(profile.min_unit_price)).cast("decimal(18, 4)"),
@@ -123,11 +123,8 @@ def with_dropping_rule(lines: ir.Table, profile: Profile) -> ir.Table:
         "not_a_country": lines.country.isin(profile.not_countries) if profile.not_countries else None,
         "excluded_customer": lines.customer_id.isin(profile.excluded_customers) if profile.excluded_customers else None,
     }
-    branches = [
-        (conditions[rule].fill_null(False), ibis.literal(rule))
-        for rule in profile.rules
-        if conditions[rule] is not None
-    ]
+    switched_on = [(rule, condition) for rule in profile.rules if (condition := conditions[rule]) is not None]
+    branches = [(condition.fill_null(False), ibis.literal(rule)) for rule, condition in switched_on]
     dropped_by = ibis.cases(*branches, else_=ibis.null("string")) if branches else ibis.null("string")
     return lines.mutate(dropped_by=dropped_by)
 

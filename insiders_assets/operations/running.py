@@ -17,7 +17,7 @@ from typing import Any
 
 import dagster as dg
 
-from insiders_assets.assets.landed_invoices import FILE_VERSIONS, VERSION_DIGITS
+from insiders_assets.assets.landed_invoices import FILE_VERSIONS_NAME, version_name
 from insiders_assets.assets.platform import Platform, open_platform
 from insiders_assets.automation.jobs import LAND, MONTHLY
 from insiders_assets.definitions import MONTHLY_TABLES, PUBLISHED_TABLES, build_definitions
@@ -96,14 +96,14 @@ def _refuse_same_names(files: Sequence[Path]) -> None:
 
 def _land(platform: Platform, instance: dg.DagsterInstance, file: Path, wanted: Wanted, tell: Tell) -> None:
     sha256 = _sha256(file)
-    version = f"{file.name}@{sha256[:VERSION_DIGITS]}"
+    version = version_name(file.name, sha256)
     known = platform.ledger().find(version)
     if known and not known.replaced_by:
         tell(Progress(file.name, "landed_invoices", "already landed, unchanged"))
         return
     config = {"date_format": wanted.date_format, "decimal_mark": wanted.decimal_mark}
     with _in_landing_zone(platform, file):
-        instance.add_dynamic_partitions(FILE_VERSIONS.name, [version])
+        instance.add_dynamic_partitions(FILE_VERSIONS_NAME, [version])
         try:
             _execute(
                 platform.settings,
@@ -114,7 +114,7 @@ def _land(platform: Platform, instance: dg.DagsterInstance, file: Path, wanted: 
                 config={"ops": {"landed_invoices": {"config": config}}},
             )
         except BaseException:
-            instance.delete_dynamic_partition(FILE_VERSIONS.name, version)
+            instance.delete_dynamic_partition(FILE_VERSIONS_NAME, version)
             raise
 
 
@@ -299,7 +299,7 @@ def _progress_logger(subject: str, tell: Tell) -> dg.LoggerDefinition:
             elif event is not None and event.event_type_value == "STEP_FAILURE":
                 tell(Progress(subject, event.step_key, "failed"))
 
-    @dg.logger(description="One line per asset.")
+    @dg.logger(config_schema=None, description="One line per asset.")
     def progress(_: dg.InitLoggerContext) -> logging.Logger:
         heard = logging.Logger(f"insiders.progress.{os.getpid()}", logging.DEBUG)
         heard.addHandler(Listener())

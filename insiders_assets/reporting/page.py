@@ -76,7 +76,7 @@ def write_number(value: float | None, unit: str, currency: str) -> str:
 def _forecasts(forecast: pd.DataFrame, currency: str) -> list[dict[str, Any]]:
     months = forecast[forecast["grain"] == "month"].sort_values(["period_start", "published"], ascending=[True, False])
 
-    def written(row: Mapping[str, Any], name: str, unit: str = "currency") -> str:
+    def written(row: Mapping[Any, Any], name: str, unit: str = "currency") -> str:
         value = row[name]
         return write_number(None if value is None or value != value else float(value), unit, currency)
 

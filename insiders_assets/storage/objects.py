@@ -27,8 +27,11 @@ class ObjectStore(Protocol):
     """A place for objects: a folder or a bucket's prefix. Paths are relative and use forward slashes."""
 
     location: str
-    filesystem: pafs.FileSystem
     root: str
+
+    @property
+    def filesystem(self) -> pafs.FileSystem:
+        """The place for Parquet readers; their paths begin with `root`."""
 
     def check_writable(self) -> None:
         """Raise unless an object can be written and removed."""
@@ -87,7 +90,11 @@ class FolderStore:
     def __init__(self, location: str):
         self.location = location
         self.root = location
-        self.filesystem: pafs.FileSystem = pafs.LocalFileSystem()
+
+    @property
+    def filesystem(self) -> pafs.FileSystem:
+        """The local file system."""
+        return pafs.LocalFileSystem()
 
     def check_writable(self) -> None:
         """Make the folder and write, then remove, a file in it."""

@@ -159,7 +159,7 @@ class Programs:
         with self.log.open("rb") as log:
             log.seek(self.log_start)
             words = log.read().decode(errors="replace").strip().splitlines()
-        if any("No space left on device" in line for line in words):
+        if any("No space left on device" in line or "Check free disk space" in line for line in words):
             return StorageError(f"{what}: the disk of {self.data.parent} is full.", f"Make room on it. {REMEDY}")
         return kind(f"{what}. Its last words ({self.log}):\n" + "\n".join(words[-8:]) + "\n", REMEDY)
 

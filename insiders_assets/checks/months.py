@@ -1,0 +1,62 @@
+"""Claims about one month: its labels cover everybody, its buckets add up to its lines."""
+
+import dagster as dg
+import pyarrow.compute as pc
+
+from insiders_assets.assets.platform import Platform
+from insiders_assets.contracts.customers import CUSTOMER_FEATURES, MONTH_TOTALS
+from insiders_assets.contracts.lines import RAW_INVOICES
+from insiders_assets.contracts.segments import CLUSTER_LABELS
+
+
+def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition]:
+    """The checks over the months that can exist.
+
+    They read their month from the lake by themselves: an input of a partitioned check without `partitions_def` would
+    load every month, and fail on the ones that are not built.
+    """
+
+    @dg.asset_check(
+        asset="cluster_labels",
+        partitions_def=partitions,
+        required_resource_keys={"platform"},
+        description="Every customer of customer_features has exactly one row in cluster_labels, and nobody else has.",
+    )
+    def labels_cover_every_customer(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        lake, month = _platform(context).lake, context.partition_key
+        labelled = lake.dataset(CLUSTER_LABELS, [month]).arrow(["customer_id"])["customer_id"]
+        known = lake.dataset(CUSTOMER_FEATURES, [month]).arrow(["customer_id"])["customer_id"]
+        unlabelled = len(known) - pc.sum(pc.is_in(known, labelled)).as_py() if len(known) else 0
+        return dg.AssetCheckResult(
+            passed=unlabelled == 0 and len(labelled) == len(known),
+            metadata={"customers": len(known), "labels": len(labelled), "without a label": unlabelled},
+        )
+
+    @dg.asset_check(
+        asset="month_totals",
+        partitions_def=partitions,
+        required_resource_keys={"platform"},
+        description="The lines and the money of all buckets are the lines and the money of raw_invoices, exactly.",
+    )
+    def buckets_add_up(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        lake, month = _platform(context).lake, context.partition_key
+        totals = lake.dataset(MONTH_TOTALS, [month]).arrow(["lines", "net_revenue"])
+        raw = lake.dataset(RAW_INVOICES, [month]).arrow(["line_amount"])
+        money = pc.sum(raw["line_amount"]).as_py() or 0
+        counted = pc.sum(totals["net_revenue"]).as_py() or 0
+        lines = pc.sum(totals["lines"]).as_py() or 0
+        return dg.AssetCheckResult(
+            passed=lines == raw.num_rows and counted == money,
+            metadata={
+                "lines": raw.num_rows,
+                "lines in buckets": lines,
+                "money": str(money),
+                "money in buckets": str(counted),
+            },
+        )
+
+    return [labels_cover_every_customer, buckets_add_up]
+
+
+def _platform(context: dg.AssetCheckExecutionContext) -> Platform:
+    return context.op_execution_context.resources.platform

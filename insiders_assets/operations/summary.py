@@ -1,0 +1,79 @@
+"""What a run has brought, in a few lines: who, how many, what share of which revenue, next month, and where to look.
+
+Belongs here: choosing facts of the last month. Does not belong here: computing them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from insiders_assets.assets.insiders_report import PAGE
+from insiders_assets.assets.platform import Platform
+from insiders_assets.contracts.report import REPORT_FACTS
+from insiders_assets.reporting.page import NOT_KNOWN, write_number
+from insiders_assets.storage.lake import Dataset
+
+LINES = (
+    ("Insiders", "members.count", "members.share_of_clusterable", "of the clusterable customers"),
+    (
+        "their gross revenue",
+        "members.revenue",
+        "members.share_of_revenue_clusterable",
+        "of the clusterable customers' sales",
+    ),
+    ("", None, "members.share_of_revenue_identified", "of identified customers' cleaned sales"),
+    ("", None, "members.share_of_revenue_all", "of all cleaned sales, guests included"),
+    ("next month, net", "forecast.net_revenue", None, ""),
+)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The month, its lines (name, value, note), the members with the highest revenue, and where its page stands."""
+
+    month: str
+    lines: list[tuple[str, str, str]]
+    first_members: list[tuple[str, str]]
+    report: Path
+
+
+def summarise(platform: Platform) -> Summary | None:
+    """The summary of the last month that has a report; None where there is none."""
+    months = platform.lake.scopes(REPORT_FACTS.name)
+    if not months:
+        return None
+    month = months[-1]
+    dataset = platform.lake.dataset(REPORT_FACTS, [month])
+    currency = platform.settings.currency
+    told = {fact["key"]: write_number(fact["value"], fact["unit"], currency) for fact in dataset.arrow().to_pylist()}
+    lines = []
+    for name, key, share, base in LINES:
+        note = f"{told[share]} {base}" if share else _interval(told)
+        lines.append((name, told[key] if key else "", note))
+    return Summary(month[:7], lines, _first_members(platform, month, currency), _page(platform, dataset))
+
+
+def _interval(told: dict[str, str]) -> str:
+    compared = f"last 30 days: {told['forecast.last_30_days']}; a year before: {told['forecast.seasonal_naive']}"
+    if told["forecast.lower"] == NOT_KNOWN:
+        return f"no interval yet; {compared}"
+    return f"{told['forecast.lower']} to {told['forecast.upper']}; {compared}"
+
+
+def _first_members(platform: Platform, month: str, currency: str) -> list[tuple[str, str]]:
+    found = platform.warehouse.query(
+        "SELECT f.customer_id, f.gross_revenue "
+        "FROM customer_features f JOIN cluster_labels l USING (month, customer_id) "
+        f"WHERE f.month = DATE '{month}' AND l.cluster_rank = 1 ORDER BY f.gross_revenue DESC, f.customer_id LIMIT 5"
+    )
+    return [(customer, write_number(float(revenue), "currency", currency)) for customer, revenue in found.rows]
+
+
+def _page(platform: Platform, dataset: Dataset) -> Path:
+    """The page under a name that stays the same: the lake's own names change with the content."""
+    (month,) = dataset.scopes
+    target = platform.settings.home / "reports" / f"{month[:7]}.html"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(dataset.file(PAGE))
+    return target

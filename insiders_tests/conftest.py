@@ -1,0 +1,38 @@
+"""What tests share: the real invoices where they are, and homes that every user can reach."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REAL_DATA = "INSIDERS_REAL_DATA"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The UCI Online Retail invoices (541,909 lines) as Parquet."""
+    place = os.environ.get(REAL_DATA)
+    if not place:
+        pytest.skip(f"{REAL_DATA} does not name the real invoices (a Parquet file with the UCI columns)")
+    return Path(place)
+
+
+@pytest.fixture(scope="session")
+def open_folder() -> Iterator[Path]:
+    """A folder below /tmp that other users can traverse, with a short name: pytest's own are private and long, and the
+    embedded PostgreSQL of a root user belongs to another user."""
+    folder = Path(tempfile.mkdtemp(prefix="insiders-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def home(open_folder: Path) -> Path:
+    """A fresh home for one test."""
+    return Path(tempfile.mkdtemp(dir=open_folder)) / "home"
