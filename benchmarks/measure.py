@@ -2,16 +2,15 @@
 
 Belongs here: the meter and its rendering. Does not belong here: what is measured, or a judgement of the figures.
 
-Two ways, because each lies where the other does not. In process (:class:`Meter`) a stage finds imports, caches and
-memory of the stages before it. In a process of its own (:func:`measure_command`) nothing is shared, but the start of
-the interpreter is counted too.
+Two ways, because each lies where the other does not. In process (:class:`Meter`, :class:`Laps`) a stage finds imports,
+caches and memory of the stages before it. In a process of its own (:func:`measure_command`) nothing is shared, but the
+start of the interpreter is counted too.
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -27,7 +26,7 @@ _SAMPLE_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class Stage:
-    """What one stage took: seconds on the wall, seconds of CPU (user + system, children included), peak RSS in MB."""
+    """What one stage took: seconds on the wall, seconds of CPU (user + system, children that ended included), peak RSS in MB."""
 
     name: str
     wall_seconds: float
@@ -44,17 +43,43 @@ class Meter:
     def run(self, name: str, stage: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
         """Call `stage(*args, **kwargs)`, note what it took (also when it raises) and give its result.
 
-        The peak is that of this process and its children while the stage ran, by sampling: unlike the kernel's
-        high-water mark, it does not carry over from an earlier stage.
+        The peak is that of this process while the stage ran, by sampling: unlike the kernel's high-water mark, it does
+        not carry over from an earlier stage.
         """
         watch = _MemoryWatch(psutil.Process())
-        cpu, start = _own_cpu_seconds(), time.perf_counter()
+        cpu, start = own_cpu_seconds(), time.perf_counter()
         with watch:
             try:
                 return stage(*args, **kwargs)
             finally:
                 wall = time.perf_counter() - start
-                self.stages.append(Stage(name, wall, _own_cpu_seconds() - cpu, watch.peak_mb()))
+                self.stages.append(Stage(name, wall, own_cpu_seconds() - cpu, watch.peak_mb()))
+
+
+class Laps:
+    """Cuts one long call in this process into stages: each lasts from the cut before it, or from the start, to its own.
+
+    For work that reports its progress and cannot be called piece by piece.
+    """
+
+    def __init__(self) -> None:
+        self.stages: list[Stage] = []
+
+    def __enter__(self) -> Laps:
+        self._watch = _MemoryWatch(psutil.Process()).__enter__()
+        self._since = (own_cpu_seconds(), time.perf_counter())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._watch.__exit__()
+
+    def cut(self, name: str) -> None:
+        """End a stage here, and begin the next."""
+        now = (own_cpu_seconds(), time.perf_counter())
+        peak = self._watch.peak_mb()
+        self._watch.forget()
+        self.stages.append(Stage(name, now[1] - self._since[1], now[0] - self._since[0], peak))
+        self._since = now
 
 
 def measure_command(name: str, command: Sequence[str], **popen: Any) -> Stage:
@@ -73,7 +98,7 @@ def measure_command(name: str, command: Sequence[str], **popen: Any) -> Stage:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, list(command))
-    return Stage(name, wall, usage.ru_utime + usage.ru_stime, max(watch.peak_mb(), _maxrss_mb(usage.ru_maxrss)))
+    return Stage(name, wall, usage.ru_utime + usage.ru_stime, watch.peak_mb())
 
 
 def as_markdown(stages: Iterable[Stage]) -> str:
@@ -93,7 +118,11 @@ def as_markdown(stages: Iterable[Stage]) -> str:
 
 
 class _MemoryWatch:
-    """Samples the resident memory of a process and its children in a thread, until the block ends."""
+    """Samples the resident memory of a process in a thread, until the block ends.
+
+    Not the kernel's high-water mark, which a child inherits from the process that started it. Not the children's either:
+    a forked child shares its pages with its parent, and the sum would count them twice.
+    """
 
     def __init__(self, process: psutil.Process) -> None:
         self._process = process
@@ -111,29 +140,26 @@ class _MemoryWatch:
         self._thread.join()
 
     def peak_mb(self) -> float:
-        """Highest sum seen so far, in MB; a last look is taken first."""
+        """Highest seen so far, in MB; a last look is taken first."""
         self._sample()
         return self._peak / MEGABYTE
+
+    def forget(self) -> None:
+        """Begin anew: the peak so far counts no more."""
+        self._peak = 0
 
     def _watch(self) -> None:
         while not self._done.wait(_SAMPLE_SECONDS):
             self._sample()
 
     def _sample(self) -> None:
-        total = 0
         try:
-            for process in (self._process, *self._process.children(recursive=True)):
-                total += process.memory_info().rss
+            self._peak = max(self._peak, self._process.memory_info().rss)
         except psutil.Error:
-            return  # it, or one of its children, ended between being listed and being read
-        self._peak = max(self._peak, total)
+            return  # it has ended
 
 
-def _own_cpu_seconds() -> float:
+def own_cpu_seconds() -> float:
+    """CPU seconds of this process so far: user and system, all threads, and children that have ended."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
-
-
-def _maxrss_mb(maxrss: int) -> float:
-    # Linux counts in KiB, macOS in bytes.
-    return (maxrss if sys.platform == "darwin" else maxrss * 1024) / MEGABYTE

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,6 +22,7 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from pydantic_settings import SettingsError as UnreadableSettingsError
 
 from insiders_assets.domain.layouts import Layout
 from insiders_assets.errors import SettingsError
@@ -29,6 +31,7 @@ PREFIX = "INSIDERS_"
 DEFAULT_HOME = Path(".insiders")
 SETTINGS_FILE = "insiders.toml"
 EMBEDDED = "embedded"
+README = "The README lists every setting with an example."
 
 _MONTH_PATTERN = re.compile(r"^([0-9]{4})-(0[1-9]|1[0-2])(-01)?$")
 
@@ -49,9 +52,14 @@ def parse_month(value: Any) -> dt.date:
 
 
 def _location(value: str) -> str:
-    if "://" in value and not value.startswith("s3://"):
-        raise ValueError(f"{value!r} is neither a folder nor s3://bucket/prefix")
-    return value.rstrip("/") if value.startswith("s3://") else str(Path(value).expanduser().absolute())
+    if "://" not in value:
+        if not value.strip():
+            raise ValueError("it is empty; write a folder or s3://bucket/prefix")
+        return str(Path(value).expanduser().absolute())
+    if not re.match(r"^s3://[^/]+", value):
+        # Not repeated whole: a database's address that got here by mistake has a password.
+        raise ValueError(f"{value.partition('://')[0]}:// is neither a folder nor s3://bucket/prefix")
+    return value.rstrip("/")
 
 
 def _database(value: SecretStr) -> SecretStr:
@@ -61,22 +69,45 @@ def _database(value: SecretStr) -> SecretStr:
     return value
 
 
+def _instance_database(value: SecretStr) -> SecretStr:
+    # Without the driver, which is Dagster's affair: see DRIVER in operations.home.
+    scheme, _, rest = value.get_secret_value().partition("://")
+    if not rest or not re.fullmatch(r"postgres(ql)?(\+psycopg2?)?", scheme):
+        raise ValueError("Dagster's database is written postgresql://user:password@host:port/name")
+    return SecretStr(f"postgresql://{rest}")
+
+
+def _list_of_texts(value: Any) -> Any:
+    if isinstance(value, str):
+        raise ValueError('write it as a list, for example ["12346", "16446"]')
+    return value
+
+
 Month = Annotated[dt.date, BeforeValidator(parse_month)]
 Location = Annotated[str, AfterValidator(_location)]
 Database = Annotated[SecretStr, AfterValidator(_database)]
+InstanceDatabase = Annotated[SecretStr, AfterValidator(_instance_database)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_list_of_texts)]
 
 
 class Settings(BaseSettings):
     """The settings of one home. Names in the environment carry the prefix ``INSIDERS_``."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, env_nested_delimiter="__")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        extra="forbid",
+        frozen=True,
+        env_nested_delimiter="__",
+        # Compose files write `INSIDERS_LAKE: ${LAKE:-}`: an empty variable is one that is not set.
+        env_ignore_empty=True,
+    )
 
     home: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] = DEFAULT_HOME
     landing: Location | None = None
     lake: Location | None = None
     s3_endpoint: str | None = None
     warehouse: Database = SecretStr(EMBEDDED)
-    instance: Database | None = None
+    instance: InstanceDatabase | None = None
 
     first_month: Month | None = None
     last_month: Month | None = None
@@ -84,7 +115,7 @@ class Settings(BaseSettings):
 
     profile: str | None = None
     currency: str = "GBP"
-    excluded_customers: tuple[str, ...] | None = None
+    excluded_customers: Texts | None = None
     max_dropped_share: Annotated[float, Field(ge=0, le=1)] = 0.20
     max_quarantined_share: Annotated[float, Field(ge=0, le=1)] = 0.05
     layouts: dict[str, Layout] = {}
@@ -143,9 +174,13 @@ def load_settings(home: Path | None = None, **overrides: Any) -> Settings:
     path = folder / SETTINGS_FILE
     _refuse_unknown_variables()
     try:
+        if path.exists() and not path.is_file():
+            raise SettingsError(f"{path} is not a file.", "Move it away; settings stand in a file of that name.")
         return Settings(home=folder, **overrides)
     except ValidationError as wrong:
-        raise SettingsError(_sentence(wrong, path), "The README lists every setting with an example.") from None
+        raise SettingsError(_sentence(wrong, path, overrides), README) from None
+    except UnreadableSettingsError as wrong:
+        raise SettingsError(f"The environment has a value that is no JSON: {wrong}.", README) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
         raise SettingsError(f"{path} is not valid TOML: {wrong}.", "Correct it, or remove it to start anew.") from None
     except OSError as wrong:
@@ -154,27 +189,37 @@ def load_settings(home: Path | None = None, **overrides: Any) -> Settings:
 
 def is_set_in_environment(name: str) -> bool:
     """Whether a setting comes from the environment, which wins over the file."""
-    return f"{PREFIX}{name.upper()}" in os.environ
+    return bool(os.environ.get(f"{PREFIX}{name.upper()}"))
 
 
 def record_settings(home: Path, values: dict[str, str]) -> None:
     """Write values into the home's `insiders.toml`, keeping every other line as it stands."""
     path = home / SETTINGS_FILE
-    lines = (
-        path.read_text("utf-8").splitlines() if path.exists() else ["# Settings of this home; the environment wins."]
-    )
-    for name, value in values.items():
-        line = f"{name} = {json.dumps(value)}"
-        places = [i for i, old in enumerate(lines) if re.match(rf"{name}\s*=", old)]
-        if places:
-            lines[places[0]] = line
-        else:
-            # Before the first [section], or the value would belong to it.
-            first_section = next((i for i, old in enumerate(lines) if old.lstrip().startswith("[")), len(lines))
-            lines.insert(first_section, line)
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text("\n".join(lines) + "\n", "utf-8")
-    unfinished.replace(path)
+    try:
+        text = path.read_text("utf-8") if path.exists() else "# Settings of this home; the environment wins.\n"
+        # Not splitlines: that also divides at characters that may stand inside a TOML text.
+        lines = text.removesuffix("\n").split("\n")
+        for name, value in values.items():
+            _set_line(lines, name, value)
+        unfinished = path.with_suffix(".unfinished")
+        unfinished.write_text("\n".join(lines) + "\n", "utf-8")
+        unfinished.replace(path)
+    except OSError as wrong:
+        raise SettingsError(
+            f"{path} cannot be written ({wrong.strerror}).", "Give this user the right, or choose another home."
+        ) from wrong
+
+
+def _set_line(lines: list[str], name: str, value: str) -> None:
+    # JSON's surrogates for a character beyond the first plane, and DEL as it is, are not TOML.
+    quoted = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    # Only before the first [section]: what stands in one belongs to it.
+    first_section = next((i for i, old in enumerate(lines) if old.lstrip().startswith("[")), len(lines))
+    places = [i for i in range(first_section) if re.match(rf"\s*{name}\s*=", lines[i])]
+    if places:
+        lines[places[0]] = f"{name} = {quoted}"
+    else:
+        lines.insert(first_section, f"{name} = {quoted}")
 
 
 def _refuse_unknown_variables() -> None:
@@ -191,13 +236,17 @@ def _refuse_unknown_variables() -> None:
         )
 
 
-def _sentence(wrong: ValidationError, path: Path) -> str:
+def _sentence(wrong: ValidationError, path: Path, overrides: Mapping[str, Any]) -> str:
     told = []
     for error in wrong.errors():
         name = ".".join(str(part) for part in error["loc"]) or "settings"
         top = name.split(".")[0]
-        from_environment = f"environment variable {PREFIX}{top.upper()}"
-        source = from_environment if is_set_in_environment(top) else f"{name} in {path}"
+        if top in overrides:
+            source = name
+        elif is_set_in_environment(top):
+            source = f"environment variable {PREFIX}{top.upper()}"
+        else:
+            source = f"{name} in {path}"
         message = str(error["msg"]).removeprefix("Value error, ")
         told.append(f"{source}: {message}")
     return "; ".join(told) + "."

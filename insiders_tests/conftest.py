@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from insiders_tests.servers import S3, s3_server
+
 REAL_DATA = "INSIDERS_REAL_DATA"
 
 
@@ -36,3 +38,10 @@ def open_folder() -> Iterator[Path]:
 def home(open_folder: Path) -> Path:
     """A fresh home for one test."""
     return Path(tempfile.mkdtemp(dir=open_folder)) / "home"
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3]:
+    """A bucket that all tests share; each takes a prefix of its own."""
+    with s3_server() as server:
+        yield server

@@ -1,4 +1,4 @@
-"""Real servers for tests: a PostgreSQL that listens on TCP and wants a password, as a warehouse elsewhere does.
+"""Real servers for tests: a PostgreSQL that listens on TCP and wants a password, as a warehouse elsewhere does, and S3.
 
 Belongs here: starting and stopping servers. Does not belong here: test data (`factories`).
 """
@@ -13,9 +13,11 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from insiders_assets.storage.postgres_place import (
     ServerUser,
@@ -51,6 +53,41 @@ def tcp_postgres(folder: Path) -> Iterator[str]:
             server.wait(SECONDS)
     finally:
         remove_place(folder, place)
+
+
+@dataclass(frozen=True)
+class S3:
+    """A bucket on an S3 server of this machine; its credentials stand in the environment."""
+
+    endpoint: str
+    bucket: str
+
+    def location(self, prefix: str) -> str:
+        return f"s3://{self.bucket}/{prefix}"
+
+
+@contextlib.contextmanager
+def s3_server() -> Iterator[S3]:
+    """An S3 server on a free port with one empty bucket; the environment names its credentials for that time."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        with pytest.MonkeyPatch.context() as environment:
+            for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+                environment.delenv(name, raising=False)
+            environment.setenv("AWS_ACCESS_KEY_ID", "insiders")
+            environment.setenv("AWS_SECRET_ACCESS_KEY", "insiders-secret")
+            environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
+            environment.setenv("AWS_EC2_METADATA_DISABLED", "true")
+            host, port = server.get_host_and_port()
+            s3 = S3(f"http://{host}:{port}", "shop")
+            boto3.client("s3", endpoint_url=s3.endpoint).create_bucket(Bucket=s3.bucket)
+            yield s3
+    finally:
+        server.stop()
 
 
 def free_port() -> int:

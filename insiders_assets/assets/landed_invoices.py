@@ -50,7 +50,6 @@ def version_name(file_key: str, sha256: str) -> str:
     kinds={"parquet", "postgres"},
     owners=OWNERS,
     metadata={"dagster/column_schema": column_schema(LANDED_LINES), "dagster/table_name": "insiders.landed_files"},
-    code_version="1",
 )
 def landed_invoices(context: dg.AssetExecutionContext, config: LandingConfig) -> dg.MaterializeResult:
     """One version of a file of the landing zone: every line is either good, in one layout, or in quarantine with its

@@ -97,7 +97,6 @@ def monthly_asset(
             kinds=kinds,
             owners=OWNERS,
             metadata={"dagster/column_schema": column_schema(table)},
-            code_version="1",
         )
         def compute(context: dg.AssetExecutionContext, **loaded: Any) -> Iterator[Any]:
             started = time.perf_counter()

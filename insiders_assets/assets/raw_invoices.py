@@ -8,6 +8,8 @@ import pyarrow.dataset
 
 from insiders_assets.assets.monthly import Made, Month, monthly_asset
 from insiders_assets.contracts.lines import LANDED_LINES, RAW_INVOICES
+from insiders_assets.domain.invoices import Profile, choose_profile, with_excluded_customers
+from insiders_assets.settings import Settings
 from insiders_assets.storage.ledger import Ledger
 
 
@@ -45,9 +47,7 @@ def clean_month(month: Month, ledger: Ledger) -> Made:
     from insiders_assets.domain import invoices
 
     platform, parts = month.platform, ledger.parts(month.key)
-    profile = invoices.choose_profile(platform.settings.profile, [file.profile for file in ledger.live])
-    if platform.settings.excluded_customers is not None:
-        profile = invoices.with_excluded_customers(profile, platform.settings.excluded_customers)
+    profile = profile_in_force(platform.settings, ledger)
     lines = platform.engine.table(_lines_of(month, [part.path for part in parts.values()]))
     if len(parts) > 1:
         ranks = pa.table({"source_file": list(parts), "rank": range(len(parts))})
@@ -73,6 +73,13 @@ def clean_month(month: Month, ledger: Ledger) -> Made:
             "settings": {"profile": profile.fingerprint},
         },
     )
+
+
+def profile_in_force(settings: Settings, ledger: Ledger) -> Profile:
+    """The cleaning rules that count: those of the settings, or else of the layouts that were landed."""
+    profile = choose_profile(settings.profile, [file.profile for file in ledger.live])
+    excluded = settings.excluded_customers
+    return profile if excluded is None else with_excluded_customers(profile, excluded)
 
 
 def _lines_of(month: Month, paths: list[str]) -> pa.dataset.Dataset | pa.Table:

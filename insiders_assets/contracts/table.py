@@ -216,8 +216,10 @@ def content_hash(table: Table, data: pa.Table) -> str:
     """
     counted = [column for column in table.columns if not column.provenance]
     rendered = pa.table({c.name: _rendered(data[c.name], c) for c in counted})
-    order: Sequence[str] = table.sort or table.key or [c.name for c in counted]
-    rendered = rendered.take(pc.sort_indices(data, sort_keys=[(name, "ascending") for name in order]))
+    # Sorted as rendered: noise beyond the precision must not decide which of two equal rows comes first.
+    order: Sequence[str] = list(dict.fromkeys((*table.sort, *(table.key or rendered.column_names))))
+    sortable = pa.table({name: rendered[name] if name in rendered.column_names else data[name] for name in order})
+    rendered = rendered.take(pc.sort_indices(sortable, sort_keys=[(name, "ascending") for name in order]))
     buffer = io.BytesIO()
     pyarrow.csv.write_csv(rendered, buffer)
     return hashlib.sha256(buffer.getvalue()).hexdigest()

@@ -7,31 +7,14 @@ one new file would make every month stale. Does not belong here: running anythin
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from insiders_assets.assets.platform import Platform
+from insiders_assets.assets.raw_invoices import profile_in_force
 from insiders_assets.definitions import MONTHLY_TABLES
-from insiders_assets.domain.invoices import choose_profile, with_excluded_customers
 from insiders_assets.partitions import key_of
 from insiders_assets.storage.lake import Version
 from insiders_assets.storage.ledger import Ledger
-
-# Assets of the same month that read an asset, directly.
-READ_BY: Mapping[str, tuple[str, ...]] = {
-    "raw_invoices": (
-        "customer_purchases",
-        "customer_features",
-        "month_totals",
-        "tree_embedding",
-        "revenue_forecast",
-    ),
-    "customer_features": ("month_totals", "tree_embedding", "cluster_labels", "insiders_report"),
-    "tree_embedding": ("cluster_labels",),
-    "cluster_labels": ("revenue_forecast", "insiders_report"),
-    "month_totals": ("insiders_report",),
-    "revenue_forecast": ("insiders_report",),
-}
 
 
 @dataclass(frozen=True)
@@ -64,38 +47,31 @@ class Lookup:
 
 def due_assets(lookup: Lookup, month: dt.date) -> list[Due]:
     """The assets of a month that have to be made, in order, each with its reason; empty where the month stands."""
-    reasons: dict[str, str] = {}
+    due: dict[str, Due] = {}
     for asset, table in MONTHLY_TABLES.items():
-        reason = reasons.get(asset) or _reason(lookup, asset, table.name, month)
-        if reason:
-            reasons[asset] = reason
-            for reader in READ_BY.get(asset, ()):
-                reasons.setdefault(reader, f"{asset} is made again")
-    return [Due(asset, month, reasons[asset]) for asset in MONTHLY_TABLES if asset in reasons]
+        made_again = {MONTHLY_TABLES[one].name for one in due}
+        if reason := _reason(lookup, table.name, month, made_again):
+            due[asset] = Due(asset, month, reason)
+    return list(due.values())
 
 
-def _reason(lookup: Lookup, asset: str, table: str, month: dt.date) -> str:
+def _reason(lookup: Lookup, table: str, month: dt.date, made_again: set[str]) -> str:
+    """Why a table's month has to be made; empty where it stands. `made_again`: tables of this month that are due."""
     version = lookup.current(table, key_of(month))
     if version is None:
         return "it was never made"
-    if asset == "raw_invoices":
-        return _lines_changed(lookup, version, month)
     for read, scopes in version.reads.items():
-        for scope, content in scopes.items():
-            now = lookup.current(read, scope)
-            if now is None or now.content_hash != content:
-                return f"{read} of {scope[:7]} has changed"
-    return ""
-
-
-def _lines_changed(lookup: Lookup, version: Version, month: dt.date) -> str:
-    settings = lookup.platform.settings
-    parts = {name: part.content_hash for name, part in lookup.ledger.parts(key_of(month)).items()}
-    if dict(version.reads.get("landed_invoices", {})) != parts:
-        return "its landed files have changed"
-    profile = choose_profile(settings.profile, [file.profile for file in lookup.ledger.live])
-    if settings.excluded_customers is not None:
-        profile = with_excluded_customers(profile, settings.excluded_customers)
-    if dict(version.reads.get("settings", {})) != {"profile": profile.fingerprint}:
-        return "the cleaning rules have changed"
+        if read == "landed_invoices":
+            if dict(scopes) != {name: part.content_hash for name, part in lookup.ledger.parts(key_of(month)).items()}:
+                return "its landed files have changed"
+        elif read == "settings":
+            if dict(scopes) != {"profile": profile_in_force(lookup.platform.settings, lookup.ledger).fingerprint}:
+                return "the cleaning rules have changed"
+        elif read in made_again:
+            return f"{read} is made again"
+        else:
+            for scope, content in scopes.items():
+                now = lookup.current(read, scope)
+                if now is None or now.content_hash != content:
+                    return f"{read} of {scope[:7]} has changed"
     return ""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import dagster as dg
 
 RUN_LOCK = "run.lock"
+# Left to its own choice SQLAlchemy 2.1 takes psycopg 3, which refuses the NOTIFY of Dagster's events.
+DRIVER = "postgresql+psycopg2"
 WORKSPACE = {"load_from": [{"python_module": {"module_name": "insiders_assets.definitions", "attribute": "defs"}}]}
 
 
@@ -54,7 +56,8 @@ def environment(settings: Settings) -> dict[str, str]:
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
     if settings.instance:
-        variables[f"{PREFIX}INSTANCE"] = settings.instance.get_secret_value()
+        _, _, rest = settings.instance.get_secret_value().partition("://")
+        variables[f"{PREFIX}INSTANCE"] = f"{DRIVER}://{rest}"
     return variables
 
 

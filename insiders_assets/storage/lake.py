@@ -12,7 +12,8 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -134,10 +135,7 @@ class Lake:
         """
         content = self.store.read(path)
         if content is None:
-            raise StorageError(
-                f"{self.store.location}/{path} is named by a manifest, but is gone.",
-                "Restore it from a backup, or rebuild the month with `insiders run --again`.",
-            )
+            raise _gone(f"{self.store.location}/{path}")
         return content
 
     def _put(self, folder: str, content: bytes, suffix: str) -> str:
@@ -172,14 +170,14 @@ class Dataset:
         """The files as one pyarrow dataset, read lazily by whoever scans it."""
         store = self.lake.store
         paths = [f"{store.root}/{self.versions[scope].path}" for scope in self.scopes]
-        with storage_errors(store.location):
+        with _reading(store):
             return pa.dataset.dataset(
                 paths, filesystem=store.filesystem, format="parquet", schema=self.table.arrow_schema
             )
 
     def arrow(self, columns: list[str] | None = None) -> pa.Table:
         """The rows as an Arrow table, scope by scope in order."""
-        with storage_errors(self.lake.store.location):
+        with _reading(self.lake.store):
             return self.arrow_dataset().to_table(columns=columns)
 
     def frame(self, columns: list[str] | None = None) -> pd.DataFrame:
@@ -192,6 +190,22 @@ class Dataset:
         """A file kept beside the table, of the only scope or the named one."""
         (version,) = [self.versions[scope]] if scope else list(self.versions.values())
         return self.lake.read_file(version.files[name])
+
+
+@contextmanager
+def _reading(store: ObjectStore) -> Iterator[None]:
+    with storage_errors(store.location):
+        try:
+            yield
+        except FileNotFoundError as wrong:
+            raise _gone(f"A table's object in {store.location} ({wrong})") from wrong
+
+
+def _gone(what: str) -> StorageError:
+    return StorageError(
+        f"{what} is named by a manifest, but is gone.",
+        "Restore it from a backup, or rebuild the month with `insiders run --again`.",
+    )
 
 
 def _parquet(data: pa.Table) -> bytes:

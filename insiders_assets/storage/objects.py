@@ -114,7 +114,9 @@ class FolderStore:
     def write(self, path: str, content: bytes) -> None:
         """Write beside the target, flush to the disk, rename."""
         target = Path(self.root, path)
-        if not target.exists():
+        with storage_errors(self.location):
+            there = target.exists()
+        if not there:
             self._replace(target, content)
 
     def swap(self, path: str, change: Callable[[bytes | None], bytes]) -> bytes:
@@ -174,7 +176,8 @@ class BucketStore:
 
         config = Config(connect_timeout=5, read_timeout=60, retries={"max_attempts": 3, "mode": "standard"})
         with storage_errors(self.location):
-            return boto3.client("s3", endpoint_url=self.endpoint, config=config)
+            # A session of its own: boto3's common one is not safe between threads and never forgets its credentials.
+            return boto3.Session().client("s3", endpoint_url=self.endpoint, config=config)
 
     def check_writable(self) -> None:
         """Put and delete a small object."""

@@ -1,14 +1,14 @@
 """Source files: csv, csv.gz, xlsx and Parquet as Arrow tables that know the line of each row.
 
-Belongs here: bytes, compression, encodings, delimiters, quotes, sheets, and whatever can be wrong with them. Does not
-belong here: what a column means, and making dates or numbers of text; a csv file gives text, all of it.
+Belongs here: which kind a file is, bytes, compression, encodings, delimiters, quotes, and whatever can be wrong with
+them. Does not belong here: the cells of a workbook (:mod:`.workbooks`), what a column means, and making dates or
+numbers of text; a csv file gives text, all of it.
 """
 
 from __future__ import annotations
 
 import codecs
 import csv
-import datetime as dt
 import gzip
 import io
 import itertools
@@ -16,16 +16,16 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import python_calamine
 
 from insiders_assets.errors import InputError
+from insiders_assets.storage.sheets import Sheet, check_columns, no_lines
+from insiders_assets.storage.workbooks import read_workbook
 
 SUPPORTED = (".csv", ".csv.gz", ".xlsx", ".parquet")
 DELIMITERS = (",", ";", "\t", "|")
@@ -48,21 +48,6 @@ _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _OTHER_TEXT = (pa.large_string(), pa.string_view(), pa.binary(), pa.large_binary(), pa.binary_view())
 # Added behind the last line: a quote that was never closed swallows it. No text file has it, as NUL is refused.
 _END = "\0end"
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """One sheet of a workbook, or the whole of any other file.
-
-    `name` is empty when the file is no workbook. `line_numbers` (int64) has, for each row of `table`, its line in the
-    file or row in the sheet; the header is line 1. `ragged` lists the lines that have another number of fields than the
-    header and are not in `table`: line number, text as it stood, reason.
-    """
-
-    name: str
-    table: pa.Table
-    line_numbers: pa.Array
-    ragged: list[tuple[int, str, str]] = field(default_factory=list)
 
 
 def read_source(
@@ -90,7 +75,7 @@ def read_source(
         if kind == ".parquet":
             return [_read_parquet(path)]
         if kind == ".xlsx":
-            return _read_workbook(path)
+            return read_workbook(path, BLOCK_ROWS)
         return [_read_text(path, encodings, known_header or (lambda _: False))]
 
 
@@ -144,16 +129,6 @@ def _check_signature(path: Path, head: bytes, kind: str) -> None:
     raise InputError(f"{path.name} is not {kind.removeprefix('.')} but {told}.", remedy)
 
 
-def _check_columns(path: Path, columns: Sequence[str], where: str = "") -> None:
-    if twice := sorted({column for column in columns if column and columns.count(column) > 1}):
-        named = ", ".join(f"'{column}'" for column in twice)
-        raise InputError(f"{path.name}{where} has more than one column {named}.", "Rename or remove one of them.")
-
-
-def _no_lines(path: Path) -> InputError:
-    return InputError(f"{path.name} has no lines besides the header.", "Bring a file with invoice lines.")
-
-
 def _open(path: Path) -> IO[bytes]:
     return gzip.open(path, "rb") if path.name.casefold().endswith(".gz") else path.open("rb")  # type: ignore[return-value]
 
@@ -170,7 +145,7 @@ def _read_text(path: Path, encodings: Sequence[str], known_header: Callable[[lis
     if len(headers[delimiter]) < 2:
         told = f"{path.name} has a header of one column, '{head[0].strip()[:80]}'."
         raise InputError(told, "Separate the columns by comma, semicolon, tab or |.")
-    _check_columns(path, headers[delimiter])
+    check_columns(path, headers[delimiter])
     with io.TextIOWrapper(_open(path), encoding=encoding, newline="") as text:
         return _read_lines(path, text, delimiter)
 
@@ -215,7 +190,7 @@ def _read_lines(path: Path, text: io.TextIOWrapper, delimiter: str) -> Sheet:
     if rows:
         blocks.append([pa.array(column, pa.string()) for column in zip(*rows, strict=True)])
     if not blocks and not ragged:
-        raise _no_lines(path)
+        raise no_lines(path)
     schema = pa.schema([(column, pa.string()) for column in header])
     table = pa.Table.from_batches([pa.record_batch(block, schema=schema) for block in blocks], schema)
     return Sheet("", table, pa.array(numbers, pa.int64()), ragged)
@@ -280,7 +255,7 @@ def _read_parquet(path: Path) -> Sheet:
     try:
         with pq.ParquetFile(path) as file:
             table = file.read()
-        _check_columns(path, table.column_names)
+        check_columns(path, table.column_names)
         columns = []
         for name, column in zip(table.column_names, table.columns, strict=True):
             if pa.types.is_nested(column.type):
@@ -292,66 +267,10 @@ def _read_parquet(path: Path) -> Sheet:
     except (pa.ArrowException, OSError) as wrong:
         raise InputError(f"{path.name} is damaged or cut off: {_first_line(wrong)}.", _AGAIN) from None
     if not table.num_rows:
-        raise _no_lines(path)
+        raise no_lines(path)
     lines = np.arange(2, table.num_rows + 2, dtype=np.int64)
     return Sheet("", pa.table(columns, names=table.column_names), pa.array(lines))
 
 
 def _first_line(wrong: Exception) -> str:
     return str(wrong).partition("\n")[0].rstrip(".")
-
-
-def _read_workbook(path: Path) -> list[Sheet]:
-    try:
-        with python_calamine.load_workbook(str(path)) as workbook:
-            read = (_read_sheet(path, workbook.get_sheet_by_name(name), name) for name in workbook.sheet_names)
-            sheets = [sheet for sheet in read if sheet is not None]
-    except python_calamine.PasswordError:
-        raise InputError(f"{path.name} is protected by a password.", "Save it without password.") from None
-    except python_calamine.CalamineError as wrong:
-        raise InputError(f"{path.name} is no whole Excel workbook: {wrong}.", "Save it again as xlsx.") from None
-    if not sheets:
-        raise _no_lines(path)
-    return sheets
-
-
-def _read_sheet(path: Path, sheet: python_calamine.CalamineSheet, name: str) -> Sheet | None:
-    filled = ((number, row) for number, row in enumerate(sheet.iter_rows(), 1) if any(cell != "" for cell in row))
-    _, first = next(filled, (0, []))
-    header = [_as_text(cell).strip() for cell in first]
-    _check_columns(path, header, f", sheet '{name}',")
-    numbers: list[int] = []
-    blocks: list[list[pa.Array]] = []
-    while block := list(itertools.islice(filled, BLOCK_ROWS)):
-        numbers += [number for number, _ in block]
-        blocks.append([_cells(column) for column in zip(*(row for _, row in block), strict=True)])
-    if not numbers:
-        return None
-    columns = [_one_type(list(chunks)) for chunks in zip(*blocks, strict=True)]
-    return Sheet(name, pa.table(columns, names=header), pa.array(numbers, pa.int64()))
-
-
-def _cells(values: Sequence[Any]) -> pa.Array:
-    """Cells of a column as numbers or dates where all are, else as text; nothing but blanks as Arrow's null type."""
-    kinds = {type(value) for value in values if value != ""}
-    if kinds <= {float, int}:
-        return pa.array([None if value == "" else value for value in values], pa.float64() if kinds else pa.null())
-    if kinds <= {dt.datetime, dt.date}:
-        days = (dt.datetime(*value.timetuple()[:3]) if type(value) is dt.date else value for value in values)  # noqa: DTZ001
-        return pa.array([None if value == "" else value for value in days], pa.timestamp("us"))
-    return pa.array([None if value == "" else _as_text(value) for value in values], pa.string())
-
-
-def _one_type(chunks: list[pa.Array]) -> pa.ChunkedArray:
-    types = {chunk.type for chunk in chunks if chunk.type != pa.null()}
-    if len(types) > 1:
-        chunks = [pa.array([None if v is None else _as_text(v) for v in chunk.to_pylist()]) for chunk in chunks]
-    kind = types.pop() if len(types) == 1 else pa.string()
-    return pa.chunked_array([chunk.cast(kind) for chunk in chunks], kind)
-
-
-def _as_text(value: Any) -> str:
-    """A cell as Excel would show it: whole numbers without decimals, dates in ISO form."""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).upper() if isinstance(value, bool) else str(value)

@@ -82,7 +82,10 @@ def test_a_stage_is_measured_and_its_result_given() -> None:
 
 
 def test_a_command_is_measured_in_its_own_process() -> None:
-    stage = measure_command("memory", [sys.executable, "-c", "x = bytearray(200_000_000); x[::4096] = b'1' * 48829"])
+    stage = measure_command(
+        "memory",
+        [sys.executable, "-c", "import time; x = bytearray(200_000_000); x[::4096] = b'1' * 48829; time.sleep(0.5)"],
+    )
     assert stage.peak_rss_mb > 200
     assert stage.cpu_seconds > 0
 

@@ -1,0 +1,281 @@
+"""What the platform costs, measured on this machine and written to ``results.md``: `make bench`.
+
+Belongs here: which measurements, their bars, and the document. Does not belong here: how a stage is measured
+(:mod:`.measure`) or what is run (:mod:`.stages`, :mod:`.duels`). Every measurement is a process of its own.
+
+Run it: ``python -m benchmarks.run [--data FILE] [--demo]``. The real invoices are FILE or what INSIDERS_REAL_DATA
+names; `--demo` measures only what needs none. The document is written when all was measured, else it is printed. Exit
+code 1 says that a bar was missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+
+from benchmarks.duels import FEATURES, ROUNDS, SCAN, Duel
+from benchmarks.measure import Stage, as_markdown, measure_command
+from benchmarks.stages import START, SUMMARY
+
+REAL_DATA = "INSIDERS_REAL_DATA"
+RESULTS = Path(__file__).with_name("results.md")
+LOADING_ROUNDS = 3
+HEAVY = ("tensorflow", "umap", "sklearn", "pandas", "duckdb")
+FORBIDDEN = ("tensorflow", "umap")
+LOADING = f"""
+import json, pathlib, sys
+import dagster as dg
+from insiders_assets.definitions import build_definitions
+from insiders_assets.settings import load_settings
+dg.Definitions.validate_loadable(build_definitions(load_settings(pathlib.Path(sys.argv[2]))))
+pathlib.Path(sys.argv[1]).write_text(json.dumps([name for name in {HEAVY} if name in sys.modules]))
+"""
+LEAST_RATIO = {FEATURES: 6.0, SCAN: 10.0}
+MOST_LOADING_SECONDS, MOST_DEMO_SECONDS = 4.0, 180.0
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Something promised: what, how much, what was found, and whether that is enough."""
+
+    claim: str
+    found: str
+    kept: bool
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of the platform: the whole process, and its stages, named "asset month"."""
+
+    whole: Stage
+    stages: list[Stage]
+
+
+def main() -> int:
+    """Measure, write or print the document, and give the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=os.environ.get(REAL_DATA), help=f"the real file; else {REAL_DATA}")
+    parser.add_argument("--demo", action="store_true", help="only what needs no real file")
+    asked = parser.parse_args()
+    data = None if asked.demo or not asked.data else Path(asked.data).absolute()
+    sections, bars = [], []
+    # Below /tmp and open: as root the embedded PostgreSQL belongs to an unprivileged user.
+    folder = Path(tempfile.mkdtemp(prefix="insiders-bench-", dir="/tmp"))
+    folder.chmod(0o755)
+    try:
+        for measure in (_loading, _demo) if data is None else (_real_run, _beside, _loading, _demo):
+            text, found = measure(folder, data)
+            sections.append(text)
+            bars += found
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    document = render(sections, bars)
+    if data is None:
+        print(document)
+    else:
+        RESULTS.write_text(document, "utf-8")
+        print(f"written: {RESULTS.name}")
+    for bar in bars:
+        print(f"{'kept  ' if bar.kept else 'MISSED'} {bar.claim}: {bar.found}")
+    return 0 if all(bar.kept for bar in bars) else 1
+
+
+def render(sections: Sequence[str], bars: Sequence[Bar]) -> str:
+    """The document: what was promised and found, then the tables."""
+    promised = ["| promised | found | |", "|---|---|---|"]
+    promised += [f"| {bar.claim} | {bar.found} | {'kept' if bar.kept else '**missed**'} |" for bar in bars]
+    return "\n\n".join(["# What it costs", _machine(), "\n".join(promised), *sections]) + "\n"
+
+
+def _machine() -> str:
+    memory = psutil.virtual_memory().total / 1e9
+    packages = ", ".join(f"{name} {version(name)}" for name in ("dagster", "duckdb", "pandas", "scikit-learn"))
+    return (
+        "Written by `make bench`; do not edit. "
+        f"Machine: {os.cpu_count()} cores ({_processor()}), {memory:.0f} GB, {platform.system()}; "
+        f"Python {platform.python_version()}, {packages}. Load when the measuring ended: {os.getloadavg()[2]:.1f} jobs "
+        "over 15 minutes. Where other jobs run at the same time wall seconds grow, CPU seconds a little, and ratios of "
+        "CPU seconds hardly: quote these. CPU seconds are user + system over all threads; "
+        "those of the PostgreSQL server, a process of its own, are not among them, its wall seconds are."
+    )
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.machine())
+
+
+def _real_run(folder: Path, data: Path | None) -> tuple[str, list[Bar]]:
+    run = _measured_run(folder, folder / "real", data)
+    months = sum(stage.name.startswith("raw_invoices ") for stage in run.stages)
+    first, later = _first_and_later(run.stages, "tree_embedding")
+    text = (
+        f"## `insiders run` on the real file, {months} months\n\n"
+        "A fresh home: landing, all months, each published to the embedded PostgreSQL, and the summary. A stage lasts "
+        "from the end of the one before to its own, so that Dagster's work around an asset counts to that asset "
+        "(a month's first is raw_invoices), and the stages add up. Peaks are the process's resident memory while the "
+        "stage ran, not what the stage added.\n\n"
+        f"{by_asset(run.stages)}\n\n{_whole(run.whole)}\n\n"
+        f"Numba's cache was cold, as in every fresh home: the first month that is segmented compiled UMAP, "
+        f"{first:.1f} CPU s; each later month took {later:.1f} CPU s at the most."
+    )
+    return text, []
+
+
+def _demo(folder: Path, _: Path | None) -> tuple[str, list[Bar]]:
+    run = _measured_run(folder, folder / "demo", None)
+    first, later = _first_and_later(run.stages, "tree_embedding")
+    text = (
+        "## `insiders demo`, once installed\n\n"
+        "A fresh home: the sample shop is made and written, landed, and every month brought up.\n\n"
+        f"{by_asset(run.stages)}\n\n{_whole(run.whole)}\n\n"
+        f"Numba's cache was cold: the first month that is segmented took {first:.1f} CPU s, "
+        f"each later one {later:.1f} at the most."
+    )
+    seconds = run.whole.wall_seconds
+    claim = f"`insiders demo` within {MOST_DEMO_SECONDS:.0f} s on two cores, once installed"
+    return text, [Bar(claim, f"{seconds:.0f} s on {os.cpu_count()}", seconds <= MOST_DEMO_SECONDS)]
+
+
+def _beside(folder: Path, data: Path | None) -> tuple[str, list[Bar]]:
+    out = folder / "duels.json"
+    _child("beside the naive rendering", "benchmarks.duels", folder / "real", out, folder / "real", data)
+    duels = [Duel(**one) for one in json.loads(out.read_text())]
+    text = (
+        "## Beside a plain pandas and scikit-learn rendering, reference month\n\n"
+        "[naive.py](naive.py) does the notebook's steps as a notebook's author writes them: a row-wise apply, a "
+        "linkage for each k, each silhouette from scratch. Both sides have the same input in memory and run in one "
+        f"process; both ran once before (imports are done, what Numba compiles is warm), then {ROUNDS} times in turn; "
+        "the least CPU seconds count. Nothing is landed, checked against a contract, stored or published.\n\n"
+        f"{duel_table(duels)}\n\nForest and UMAP are the same work in the same libraries on both sides."
+    )
+    named = {one.name: one for one in duels}
+    bars = [
+        Bar(
+            f"{name}: at least {least:.0f}× less CPU than naive",
+            f"{named[name].ratio:.1f}×",
+            named[name].ratio >= least,
+        )
+        for name, least in LEAST_RATIO.items()
+    ]
+    return text, bars
+
+
+def _loading(folder: Path, _: Path | None) -> tuple[str, list[Bar]]:
+    out, home = folder / "modules.json", folder / "nothing"
+    command = [sys.executable, "-c", LOADING, str(out), str(home)]
+    measure_command("compiles the bytecode", command, env=_environment(home))
+    rounds = [measure_command("loading", command, env=_environment(home)) for _ in range(LOADING_ROUNDS)]
+    best = min(rounds, key=lambda stage: stage.wall_seconds)
+    loaded = json.loads(out.read_text())
+    text = (
+        "## Loading the code location\n\n"
+        f"A fresh interpreter imports the definitions, builds them and resolves every asset and job; best of "
+        f"{LOADING_ROUNDS}, with compiled bytecode: {best.wall_seconds:.2f} s, {best.cpu_seconds:.2f} CPU s, "
+        f"{best.peak_rss_mb:.0f} MB. Of {', '.join(HEAVY)} it imports {', '.join(loaded) or 'none'}. "
+        "Numba has no part in it."
+    )
+    unwanted = [name for name in FORBIDDEN if name in loaded]
+    return text, [
+        Bar(
+            f"code location loads in under {MOST_LOADING_SECONDS:.0f} s",
+            f"{best.wall_seconds:.2f} s",
+            best.wall_seconds < MOST_LOADING_SECONDS,
+        ),
+        Bar(f"without {' or '.join(FORBIDDEN)}", ", ".join(unwanted) or "neither is imported", not unwanted),
+    ]
+
+
+def by_asset(stages: Sequence[Stage]) -> str:
+    """Stages named "asset month" as a table with a line per asset, summed over the months, and the whole."""
+    assets = list(dict.fromkeys(_asset_of(stage) for stage in stages))
+    groups = {asset: [stage for stage in stages if _asset_of(stage) == asset] for asset in assets}
+    return as_markdown(
+        Stage(
+            f"{asset} ({len(group)} months)" if len(group) > 1 else asset,
+            sum(stage.wall_seconds for stage in group),
+            sum(stage.cpu_seconds for stage in group),
+            max(stage.peak_rss_mb for stage in group),
+        )
+        for asset, group in groups.items()
+    )
+
+
+def duel_table(duels: Sequence[Duel]) -> str:
+    """The duels as a table with a line for the whole."""
+    rows = [
+        *duels,
+        Duel(
+            "**the whole**",
+            sum(one.our_cpu for one in duels),
+            sum(one.naive_cpu for one in duels),
+            sum(one.our_wall for one in duels),
+            sum(one.naive_wall for one in duels),
+            "",
+        ),
+    ]
+    lines = [
+        "| step | ours, CPU s | naive, CPU s | ratio | ours, wall s | naive, wall s | results agree |",
+        "|---|---:|---:|---:|---:|---:|---|",
+    ]
+    lines += [
+        f"| {r.name} | {r.our_cpu:.2f} | {r.naive_cpu:.2f} | {r.ratio:.1f}× | {r.our_wall:.2f} | {r.naive_wall:.2f} "
+        f"| {r.agreement} |"
+        for r in rows
+    ]
+    return "\n".join(lines)
+
+
+def _asset_of(stage: Stage) -> str:
+    return stage.name if stage.name in (START, SUMMARY) else stage.name.partition(" ")[0]
+
+
+def _first_and_later(stages: Sequence[Stage], asset: str) -> tuple[float, float]:
+    """CPU seconds of the first month in which the asset did its full work, and of the dearest after it."""
+    seconds = [stage.cpu_seconds for stage in stages if _asset_of(stage) == asset]
+    dearest = seconds.index(max(seconds))
+    return seconds[dearest], max(seconds[dearest + 1 :], default=0.0)
+
+
+def _whole(stage: Stage) -> str:
+    return (
+        f"The whole process, from the interpreter's start to its end: {stage.wall_seconds:.1f} s, "
+        f"{stage.cpu_seconds:.1f} CPU s, peak {stage.peak_rss_mb:,.0f} MB."
+    )
+
+
+def _measured_run(folder: Path, home: Path, data: Path | None) -> Run:
+    out = folder / f"{home.name}.json"
+    whole = _child(home.name, "benchmarks.stages", home, out, home, *([data] if data else []))
+    return Run(whole, [Stage(**stage) for stage in json.loads(out.read_text())])
+
+
+def _child(name: str, module: str, home: Path, *arguments: Path | None) -> Stage:
+    print(name, file=sys.stderr, flush=True)
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    return measure_command(name, command, env=_environment(home), cwd=Path(__file__).parents[1])
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """The caller's, without settings that would measure another platform; Numba's cache is the home's, as in a run."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("INSIDERS_")}
+    return {**kept, "NUMBA_CACHE_DIR": str(home / "numba"), "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
