@@ -26,7 +26,7 @@ _SAMPLE_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class Stage:
-    """What one stage took: seconds on the wall, seconds of CPU (user + system, children that ended included), peak RSS in MB."""
+    """What a stage took: seconds on the wall, CPU seconds (user + system, ended children included), peak RSS in MB."""
 
     name: str
     wall_seconds: float
@@ -120,8 +120,8 @@ def as_markdown(stages: Iterable[Stage]) -> str:
 class _MemoryWatch:
     """Samples the resident memory of a process in a thread, until the block ends.
 
-    Not the kernel's high-water mark, which a child inherits from the process that started it. Not the children's either:
-    a forked child shares its pages with its parent, and the sum would count them twice.
+    Not the kernel's high-water mark, which a child inherits from the process that started it. Not the children's
+    either: a forked child shares its pages with its parent, and the sum would count them twice.
     """
 
     def __init__(self, process: psutil.Process) -> None:

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import errno
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from insiders_assets.errors import InsidersError, SettingsError
+from insiders_assets.errors import InsidersError, SettingsError, StorageError
+from insiders_assets.operations.quiet import ignore_previews
 from insiders_assets.settings import Settings, load_settings, parse_month
+from insiders_assets.terminal import err, out, print_line, print_table
 
 if TYPE_CHECKING:
-    from insiders_assets.operations.running import Progress, Wanted
+    from insiders_assets.operations.running import Progress
 
 app = typer.Typer(
     name="insiders",
@@ -31,33 +33,36 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
-
 INTERRUPTED = 130
+# What a disk or its rights refuse, wherever it happens.
+REFUSED_BY_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 Home = Annotated[
     Path | None, typer.Option(help="Where lake, database and settings live (INSIDERS_HOME; default .insiders).")
 ]
 Data = Annotated[list[Path] | None, typer.Option(help="Invoice files: csv, csv.gz, xlsx, parquet; several allowed.")]
+More = Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="More files, as --data folder/* gives.")]
 
 
 def main() -> None:
     """Run a command; an error that a person can mend is one sentence on stderr and an exit code of its kind."""
+    ignore_previews()
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal may be Latin-1
     try:
-        app(standalone_mode=False)
+        sys.exit(app(standalone_mode=False))
     except InsidersError as wrong:
-        err.print(f"[bold red]insiders:[/] {_plain(wrong.problem)}")
-        if wrong.remedy:
-            err.print(f"  {_plain(wrong.remedy)}")
-        sys.exit(wrong.exit_code)
+        sys.exit(_refuse(wrong))
     except (KeyboardInterrupt, typer.Abort):
         err.print("insiders: interrupted. What was finished stays; the same command goes on from there.")
         sys.exit(INTERRUPTED)
-    except typer.Exit as finished:
-        sys.exit(finished.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as wrong:
+        if wrong.errno not in REFUSED_BY_DISK:
+            raise
+        problem = f"{wrong.filename or 'A file of the home'} cannot be written or read: {wrong.strerror}."
+        sys.exit(_refuse(StorageError(problem, "Free some space, or give this user its rights; then run again.")))
     except Exception as usage:
         if not hasattr(usage, "show"):
             raise
@@ -76,7 +81,7 @@ def demo(home: Home = None) -> None:
 @app.command()
 def run(
     data: Data = None,
-    more: Annotated[list[Path] | None, typer.Argument(hidden=True)] = None,
+    more: More = None,
     first: Annotated[str | None, typer.Option("--from", help="First month wanted, YYYY-MM.")] = None,
     last: Annotated[str | None, typer.Option("--to", help="Last month wanted, YYYY-MM.")] = None,
     date_format: Annotated[str | None, typer.Option(help='Form of dates, such as "%d/%m/%Y %H:%M".')] = None,
@@ -85,13 +90,16 @@ def run(
     home: Home = None,
 ) -> None:
     """Land files, bring the wanted months up (and the earlier ones they need), and show what came out."""
+    files = [*(data or []), *(more or [])]
+    settings = load_settings(home) if files else _existing_home(home)
+    if first and last and _month(first) > _month(last):
+        raise SettingsError(f"--from {first} is after --to {last}.", "Exchange them.")
+    if decimal_mark not in (None, ".", ","):
+        raise SettingsError(f"--decimal-mark {decimal_mark!r} is no decimal mark.", 'Write "." or ",".')
     from insiders_assets.operations.running import Wanted
     from insiders_assets.operations.running import run as run_months
 
-    files = [*(data or []), *(more or [])]
-    if first and last and _month(first) > _month(last):
-        raise SettingsError(f"--from {first} is after --to {last}.", "Exchange them.")
-    wanted: Wanted = Wanted(
+    wanted = Wanted(
         files=files,
         first=_month(first) if first else None,
         last=_month(last) if last else None,
@@ -99,7 +107,7 @@ def run(
         decimal_mark=decimal_mark,
         again=again,
     )
-    _show_summary(run_months(load_settings(home), wanted, _today(), _tell))
+    _show_summary(run_months(settings, wanted, _today(), _tell), wanted.last)
 
 
 @app.command()
@@ -114,7 +122,8 @@ def fetch(home: Home = None, to: Annotated[Path | None, typer.Option(help="Folde
     with Progress(*columns, console=err, disable=not err.is_terminal) as bar:
         task = bar.add_task("Online Retail", total=None)
         path = fetch_file(folder, progress=lambda done, total: bar.update(task, completed=done, total=total))
-    out.print(f"{path}\nNext: insiders run --data {path}")
+    print_line(str(path))
+    print_line(f"Next: insiders run --data {shlex.quote(str(path))}")
 
 
 @app.command()
@@ -144,11 +153,13 @@ def status(
         found = status_of(platform)
     if as_json:
         print(json.dumps(as_records(found), indent=1))
-        return
-    table = Table("month", "table", "state", "rows", "content hash", "why", box=None, pad_edge=False)
-    for one in found:
-        table.add_row(one.month, one.table, one.state, f"{one.rows:,}", one.content_hash[:16], one.reason)
-    out.print(table if found else "Nothing was landed yet: insiders run --data FILE")
+    elif not found:
+        out.print("Nothing was landed yet: insiders run --data FILE")
+    else:
+        rows = [
+            (one.month, one.table, one.state, f"{one.rows:>9,}", one.content_hash[:16], one.reason) for one in found
+        ]
+        print_table(rows, ("month", "table", "state", "rows", "content hash", "why"))
 
 
 @app.command()
@@ -166,11 +177,9 @@ def sql(
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(result.columns)
         writer.writerows(result.rows)
-        return
-    table = Table(*(_plain(name) for name in result.columns), box=None, pad_edge=False)
-    for row in result.rows:
-        table.add_row(*("" if value is None else _plain(str(value)) for value in row))
-    out.print(table)
+        sys.stdout.flush()  # here, where a reader that has gone away is understood
+    else:
+        print_table((["" if value is None else value for value in row] for row in result.rows), result.columns)
 
 
 @app.command()
@@ -181,10 +190,11 @@ def doctor(home: Home = None) -> None:
 
     with open_platform(load_settings(home)) as platform:
         findings = examine(platform)
-    table = Table("what", "how", "found", "to do", box=None, pad_edge=False)
+    width = max(len(finding.subject) for finding in findings)
     for finding in findings:
-        table.add_row(finding.subject, finding.state, _plain(finding.found), _plain(finding.remedy))
-    out.print(table)
+        print_line(f"{finding.subject:<{width}}  {finding.state:<7}  {finding.found}")
+        if finding.remedy:
+            print_line(f"{'':<{width}}  to do    {finding.remedy}")
     if any(finding.state == WRONG for finding in findings):
         raise typer.Exit(1)
 
@@ -196,17 +206,22 @@ def declare_empty(month: str, home: Home = None) -> None:
     from insiders_assets.operations.home import only_one
     from insiders_assets.storage.ledger import declare_empty as declare
 
-    settings = _existing_home(home)
+    first_day, settings = _month(month), _existing_home(home)
     with only_one(settings), open_platform(settings) as platform:
-        declare(platform.lake, _month(month))
-    out.print(f"{month} is known to be empty.")
+        lines = sum(part.lines for part in declare(platform.lake, first_day).parts(first_day.isoformat()).values())
+    out.print(
+        f"{first_day:%Y-%m} is known to be empty" + (f"; but {lines:,} landed lines of it count." if lines else ".")
+    )
 
 
 def _existing_home(home: Path | None) -> Settings:
+    from insiders_assets.operations.home import is_home
+
     settings = load_settings(home)
-    if not settings.home.exists() and settings.uses_embedded_postgres:
+    if not is_home(settings) and settings.uses_embedded_postgres:
+        what = "is no home of Insiders yet" if settings.home.exists() else "does not exist"
         raise SettingsError(
-            f"There is no home {settings.home}.", "`insiders demo` or `insiders run --data FILE` makes one."
+            f"The home {settings.home} {what}.", "`insiders demo` or `insiders run --data FILE` makes one."
         )
     return settings
 
@@ -224,33 +239,31 @@ def _month(text: str) -> dt.date:
 
 def _tell(progress: Progress) -> None:
     seconds = f"{progress.seconds:7.1f} s" if progress.seconds is not None else ""
-    out.print(f"{_plain(progress.subject):<10} {progress.asset:<20} {_plain(progress.outcome):<8} {seconds}".rstrip())
+    print_line(f"{progress.subject:<10} {progress.asset:<20} {progress.outcome:<8} {seconds}")
 
 
-def _show_summary(settings: Settings) -> None:
+def _show_summary(settings: Settings, until: dt.date | None = None) -> None:
     from insiders_assets.assets.platform import open_platform
     from insiders_assets.operations.summary import summarise
 
     with open_platform(settings) as platform:
-        summary = summarise(platform)
+        summary = summarise(platform, until)
     if summary is None:
         return
     out.print(f"\n[bold]{summary.month}[/]")
-    table = Table(box=None, pad_edge=False, show_header=False)
-    for line in summary.lines:
-        table.add_row(*(_plain(part) for part in line))
-    out.print(table)
+    print_table(summary.lines)
     if summary.first_members:
-        told = "; ".join(f"{customer} ({revenue})" for customer, revenue in summary.first_members)
-        out.print(f"first among them: {_plain(told)}")
-    out.print(f"report:   {summary.report}\nweb page: insiders serve --home {settings.home}")
+        print_line(f"first among them: {'; '.join(f'{who} ({revenue})' for who, revenue in summary.first_members)}")
+    print_line(f"report:   {summary.report}")
+    print_line(f"web page: insiders serve --home {shlex.quote(str(settings.home))}")
 
 
-def _plain(text: str) -> str:
-    """Text without Rich's markup: a file or customer may be called [red]."""
-    from rich.markup import escape
-
-    return escape(text)
+def _refuse(wrong: InsidersError) -> int:
+    err.print("[bold red]insiders:[/] ", end="")
+    print_line(wrong.problem, err)
+    if wrong.remedy:
+        print_line(f"  {wrong.remedy}", err)
+    return wrong.exit_code
 
 
 if __name__ == "__main__":

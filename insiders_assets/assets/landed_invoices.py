@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from insiders_assets.assets.monthly import OWNERS, column_schema
 from insiders_assets.assets.platform import Platform
 from insiders_assets.contracts.lines import LANDED_FILES, LANDED_LINES, QUARANTINE, QUARANTINE_COUNTS
-from insiders_assets.contracts.table import Table
+from insiders_assets.contracts.table import Table, content_hash
 from insiders_assets.errors import InputError
 from insiders_assets.storage.ledger import FileVersion, Ledger, Part, change_ledger
 from insiders_assets.storage.objects import FolderStore
@@ -116,9 +116,28 @@ def land(platform: Platform, file_version: str, date_format: str | None, decimal
         last_date=last,
         months=_write_parts(platform, file_version, good),
     )
-    ledger = change_ledger(platform.lake, lambda book: book.with_landed(new))
-    publish_ledger(platform, ledger, key)
+    publish_ledger(platform, change_ledger(platform.lake, lambda book: _with_landed(book, new)))
     return new
+
+
+def _with_landed(book: Ledger, new: FileVersion) -> Ledger:
+    """The ledger with a new version of a file.
+
+    Raises
+    ------
+    InputError: a month would lose all its lines. A shop that calls each month's export `export.csv` would otherwise
+        replace the month before with every new one.
+    """
+    after = book.with_landed(new)
+    if lost := sorted({*book.months()} - {*after.months()} - {*book.declared_empty}):
+        months = ", ".join(month[:7] for month in lost)
+        raise InputError(
+            f"{new.file_key} would replace the file of the same name, which alone holds lines of {months}; "
+            "the new one has none. Nothing was landed.",
+            "Give the new file a name of its own, so that both count; or, if that month really has no sales, say so "
+            f"first: `insiders declare-empty {lost[0][:7]}`.",
+        )
+    return after
 
 
 @contextmanager
@@ -153,25 +172,26 @@ def refuse_too_many_bad_lines(key: str, reasons: Mapping[str, int], good: int, m
         )
 
 
-def publish_ledger(platform: Platform, ledger: Ledger, key: str) -> None:
-    """Show readers what the ledger says of one file key."""
-    files = [f for f in ledger.files if f.file_key == key]
+def publish_ledger(platform: Platform, ledger: Ledger) -> None:
+    """Show readers what the ledger says of every file; what they have already is left alone."""
+    published = {place: found.version for place, found in platform.warehouse.published().items()}
+    for key in sorted({file.file_key for file in ledger.files}):
+        for table, rows in _published_rows(ledger, key):
+            data = table.validate(pa.Table.from_pylist(rows, schema=table.arrow_schema))
+            digest = content_hash(table, data)
+            if published.get((table.name, key)) != digest[:16]:
+                platform.warehouse.prepare([table])
+                platform.warehouse.publish(table, key, data, version=digest[:16], content_hash=digest)
+
+
+def _published_rows(ledger: Ledger, key: str) -> list[tuple[Table, list[dict[str, Any]]]]:
+    files = [file for file in ledger.files if file.file_key == key]
     counts = [
-        {"file_version": f.file_version, "reason": reason, "file_key": key, "lines": lines}
-        for f in files
-        for reason, lines in f.reasons.items()
+        {"file_version": file.file_version, "reason": reason, "file_key": key, "lines": lines}
+        for file in files
+        for reason, lines in file.reasons.items()
     ]
-    _publish_rows(platform, LANDED_FILES, key, [_ledger_row(f) for f in files])
-    _publish_rows(platform, QUARANTINE_COUNTS, key, counts)
-
-
-def _publish_rows(platform: Platform, table: Table, key: str, rows: list[dict[str, Any]]) -> None:
-    from insiders_assets.contracts.table import content_hash
-
-    data = table.validate(pa.Table.from_pylist(rows, schema=table.arrow_schema))
-    digest = content_hash(table, data)
-    platform.warehouse.prepare([table])
-    platform.warehouse.publish(table, key, data, version=digest[:16], content_hash=digest)
+    return [(LANDED_FILES, [_ledger_row(file) for file in files]), (QUARANTINE_COUNTS, counts)]
 
 
 def _ledger_row(landed: FileVersion) -> dict[str, Any]:

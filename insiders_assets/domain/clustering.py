@@ -31,20 +31,21 @@ def segment(components: np.ndarray, revenue: np.ndarray, clusters: int = CLUSTER
 
     Parameters
     ----------
-    components: (n, d) points. revenue: (n,) gross revenue in the shop's currency. clusters: groups wanted, at most n.
+    components: (n, d) points. revenue: (n,) gross revenue in the shop's currency. clusters: groups wanted, from 2 to
+        n - 1, as silhouettes need.
 
     Notes
     -----
     Ward's linkage and the silhouettes share one matrix of Euclidean distances: O(n^2) memory, for n up to
     MOST_FOR_FULL_DISTANCES.
     """
-    from scipy.cluster.hierarchy import fcluster, ward
+    from scipy.cluster.hierarchy import ward
     from scipy.spatial.distance import pdist, squareform
 
     condensed = pdist(components)
     tree = ward(condensed)
     distances = squareform(condensed, checks=False)
-    cuts = {k: fcluster(tree, k, criterion="maxclust") - 1 for k in {*SCAN, clusters} if k < len(components)}
+    cuts = {k: cut(tree, k) for k in {*SCAN, clusters} if k < len(components)}
     values = silhouette_scan(distances, cuts)
     labels = cuts[clusters]
     return Segmentation(
@@ -52,6 +53,24 @@ def segment(components: np.ndarray, revenue: np.ndarray, clusters: int = CLUSTER
         silhouettes=values[clusters],
         scan={k: float(values[k].mean()) for k in SCAN if k in values},
     )
+
+
+def cut(tree: np.ndarray, clusters: int) -> np.ndarray:
+    """Labels (n,) from 0 of exactly so many groups: the linkage `tree` (n - 1, 4) without its last merges.
+
+    SciPy's fcluster cuts at a height instead and gives fewer groups where merges are equally high: customers who are
+    all alike would be one group, whose silhouette does not exist.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    points = len(tree) + 1
+    merges = np.arange(points - clusters)
+    merged = tree[merges, :2].astype(np.int64)
+    nodes = points + len(merges)
+    edges = (np.ones(2 * len(merges)), (np.tile(points + merges, 2), merged.T.ravel()))
+    _, group = connected_components(coo_array(edges, shape=(nodes, nodes)), directed=False)
+    return np.unique(group[:points], return_inverse=True)[1]
 
 
 def silhouette_scan(distances: np.ndarray, cuts: Mapping[int, np.ndarray]) -> dict[int, np.ndarray]:

@@ -7,14 +7,21 @@ one new file would make every month stale. Does not belong here: running anythin
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import dagster as dg
+
 from insiders_assets.assets.platform import Platform
-from insiders_assets.assets.raw_invoices import profile_in_force
-from insiders_assets.definitions import MONTHLY_TABLES
-from insiders_assets.partitions import key_of
+from insiders_assets.definitions import MONTHLY_TABLES, build_definitions
+from insiders_assets.domain.invoices import choose_profile, with_excluded_customers
+from insiders_assets.partitions import key_of, month_range, shift
+from insiders_assets.settings import Settings
 from insiders_assets.storage.lake import Version
 from insiders_assets.storage.ledger import Ledger
+
+# How many months back an asset reads another one, by the names of both; 0: its own month only.
+Reach = Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,7 @@ class Lookup:
     def __init__(self, platform: Platform):
         self.platform = platform
         self.ledger: Ledger = platform.ledger()
+        self.reach = reach_of_assets(platform.settings)
         self._versions: dict[tuple[str, str], Version | None] = {}
 
     def current(self, table: str, scope: str) -> Version | None:
@@ -45,33 +53,64 @@ class Lookup:
         self._versions = {place: version for place, version in self._versions.items() if place[1] != month}
 
 
+def reach_of_assets(settings: Settings) -> Reach:
+    """What every monthly asset reads and how far back, as its partition mappings say it."""
+
+    def months_back(dep: dg.AssetDep) -> int:
+        mapping = dep.partition_mapping
+        return -mapping.start_offset if isinstance(mapping, dg.TimeWindowPartitionMapping) else 0
+
+    definitions = build_definitions(settings)
+    specs = {name: definitions.get_assets_def(name).get_asset_spec(dg.AssetKey(name)) for name in MONTHLY_TABLES}
+    return {
+        name: {
+            dep.asset_key.to_user_string(): months_back(dep)
+            for dep in spec.deps
+            if dep.asset_key.to_user_string() in MONTHLY_TABLES
+        }
+        for name, spec in specs.items()
+    }
+
+
 def due_assets(lookup: Lookup, month: dt.date) -> list[Due]:
     """The assets of a month that have to be made, in order, each with its reason; empty where the month stands."""
-    due: dict[str, Due] = {}
-    for asset, table in MONTHLY_TABLES.items():
-        made_again = {MONTHLY_TABLES[one].name for one in due}
-        if reason := _reason(lookup, table.name, month, made_again):
-            due[asset] = Due(asset, month, reason)
-    return list(due.values())
+    reasons: dict[str, str] = {}
+    for asset in MONTHLY_TABLES:
+        made_again = (f"{read} is made again" for read in lookup.reach[asset] if read in reasons)
+        if reason := _reason(lookup, asset, month) or next(made_again, ""):
+            reasons[asset] = reason
+    return [Due(asset, month, reason) for asset, reason in reasons.items()]
 
 
-def _reason(lookup: Lookup, table: str, month: dt.date, made_again: set[str]) -> str:
-    """Why a table's month has to be made; empty where it stands. `made_again`: tables of this month that are due."""
-    version = lookup.current(table, key_of(month))
+def _reason(lookup: Lookup, asset: str, month: dt.date) -> str:
+    version = lookup.current(MONTHLY_TABLES[asset].name, key_of(month))
     if version is None:
         return "it was never made"
-    for read, scopes in version.reads.items():
-        if read == "landed_invoices":
-            if dict(scopes) != {name: part.content_hash for name, part in lookup.ledger.parts(key_of(month)).items()}:
-                return "its landed files have changed"
-        elif read == "settings":
-            if dict(scopes) != {"profile": profile_in_force(lookup.platform.settings, lookup.ledger).fingerprint}:
-                return "the cleaning rules have changed"
-        elif read in made_again:
-            return f"{read} is made again"
-        else:
-            for scope, content in scopes.items():
-                now = lookup.current(read, scope)
-                if now is None or now.content_hash != content:
-                    return f"{read} of {scope[:7]} has changed"
+    if asset == "raw_invoices":
+        return _lines_changed(lookup, version, month)
+    first = lookup.platform.settings.first_month or month
+    for read, months_back in lookup.reach[asset].items():
+        table = MONTHLY_TABLES[read].name
+        was_read = version.reads.get(table, {})
+        # A first month set earlier, or a longer history, gives months to read that were not there before.
+        expected = [key_of(one) for one in month_range(max(first, shift(month, -months_back)), month)]
+        if sorted(was_read) != expected:
+            return f"its window of {read} has other months now"
+        for scope, content in was_read.items():
+            now = lookup.current(table, scope)
+            if now is None or now.content_hash != content:
+                return f"{read} of {scope[:7]} has changed"
+    return ""
+
+
+def _lines_changed(lookup: Lookup, version: Version, month: dt.date) -> str:
+    settings = lookup.platform.settings
+    parts = {name: part.content_hash for name, part in lookup.ledger.parts(key_of(month)).items()}
+    if dict(version.reads.get("landed_invoices", {})) != parts:
+        return "its landed files have changed"
+    profile = choose_profile(settings.profile, [file.profile for file in lookup.ledger.live])
+    if settings.excluded_customers is not None:
+        profile = with_excluded_customers(profile, settings.excluded_customers)
+    if dict(version.reads.get("settings", {})) != {"profile": profile.fingerprint}:
+        return "the cleaning rules have changed"
     return ""

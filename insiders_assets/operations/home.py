@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from insiders_assets.errors import BusyError, StorageError
+from insiders_assets.errors import BusyError, InsidersError, StorageError, UnreachableError
 from insiders_assets.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
@@ -81,11 +81,39 @@ def instance_config(settings: Settings) -> dict[str, Any]:
 
 @contextmanager
 def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """Dagster's instance of the home: runs from here and from the web page are one history."""
-    import dagster as dg
+    """Dagster's instance of the home: runs from here and from the web page are one history.
 
-    with dg.DagsterInstance.from_config(str(settings.instance_folder)) as instance:
-        yield instance
+    Raises
+    ------
+    StorageError, UnreachableError: the instance's own database fails, at any time within the block.
+    """
+    import dagster as dg
+    import sqlalchemy.exc
+
+    try:
+        with dg.DagsterInstance.from_config(str(settings.instance_folder)) as instance:
+            yield instance
+    except Exception as wrong:
+        cause: BaseException | None = wrong
+        while cause is not None and not isinstance(cause, InsidersError | sqlalchemy.exc.DBAPIError):
+            cause = cause.__cause__ or cause.__context__
+        if not isinstance(cause, sqlalchemy.exc.DBAPIError):
+            raise
+        words = str(cause.orig).strip().splitlines()[0]
+        if settings.instance:
+            raise UnreachableError(
+                f"The database of Dagster's instance does not answer: {words}.",
+                "Start it, or correct INSIDERS_INSTANCE.",
+            ) from wrong
+        raise StorageError(
+            f"Dagster's instance in {settings.instance_folder} cannot be written: {words}.",
+            "Free some space or give this user the right to write there; what was finished stays.",
+        ) from wrong
+
+
+def is_home(settings: Settings) -> bool:
+    """Whether a command has made this folder a home: another folder is not to be filled with a database."""
+    return settings.instance_folder.is_dir()
 
 
 @contextmanager

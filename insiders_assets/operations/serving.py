@@ -87,8 +87,8 @@ def _processes(settings: Settings, port: int, host: str, words: IO[bytes]) -> It
     scripts = Path(sys.executable).parent
     workspace = str(settings.instance_folder / "workspace.yaml")
     commands = (
-        [scripts / "dagster-webserver", "-w", workspace, "-h", host, "-p", str(port)],
-        [scripts / "dagster-daemon", "run", "-w", workspace],
+        [str(scripts / "dagster-webserver"), "-w", workspace, "-h", host, "-p", str(port)],
+        [str(scripts / "dagster-daemon"), "run", "-w", workspace],
     )
     shared = {**os.environ, **environment(settings)}
     # Their own session: Ctrl-C comes to us, and we stop them in order.

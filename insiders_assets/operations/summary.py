@@ -5,12 +5,15 @@ Belongs here: choosing facts of the last month. Does not belong here: computing 
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
 
 from insiders_assets.assets.insiders_report import PAGE
 from insiders_assets.assets.platform import Platform
 from insiders_assets.contracts.report import REPORT_FACTS
+from insiders_assets.errors import StorageError
+from insiders_assets.partitions import key_of
 from insiders_assets.reporting.page import NOT_KNOWN, write_number
 from insiders_assets.storage.lake import Dataset
 
@@ -22,9 +25,8 @@ LINES = (
         "members.share_of_revenue_clusterable",
         "of the clusterable customers' sales",
     ),
-    ("", None, "members.share_of_revenue_identified", "of identified customers' cleaned sales"),
-    ("", None, "members.share_of_revenue_all", "of all cleaned sales, guests included"),
-    ("next month, net", "forecast.net_revenue", None, ""),
+    ("", "", "members.share_of_revenue_identified", "of identified customers' cleaned sales"),
+    ("", "", "members.share_of_revenue_all", "of all cleaned sales, guests included"),
 )
 
 
@@ -38,27 +40,36 @@ class Summary:
     report: Path
 
 
-def summarise(platform: Platform) -> Summary | None:
-    """The summary of the last month that has a report; None where there is none."""
-    months = platform.lake.scopes(REPORT_FACTS.name)
+def summarise(platform: Platform, until: dt.date | None = None) -> Summary | None:
+    """The summary of the last month (up to one) that has a report; None where there is none."""
+    months = [month for month in platform.lake.scopes(REPORT_FACTS.name) if until is None or month <= key_of(until)]
     if not months:
         return None
     month = months[-1]
     dataset = platform.lake.dataset(REPORT_FACTS, [month])
     currency = platform.settings.currency
     told = {fact["key"]: write_number(fact["value"], fact["unit"], currency) for fact in dataset.arrow().to_pylist()}
-    lines = []
-    for name, key, share, base in LINES:
-        note = f"{told[share]} {base}" if share else _interval(told)
-        lines.append((name, told[key] if key else "", note))
-    return Summary(month[:7], lines, _first_members(platform, month, currency), _page(platform, dataset))
+    if told["members.count"] == "0":
+        fewest = platform.settings.min_clusterable
+        lines = [("Insiders", "0", f"not segmented: fewer than {fewest} clusterable customers")]
+    else:
+        lines = [(name, told[key] if key else "", f"{told[share]} {base}") for name, key, share, base in LINES]
+    return Summary(
+        month[:7], lines + _next_month(told), _first_members(platform, month, currency), _page(platform, dataset)
+    )
 
 
-def _interval(told: dict[str, str]) -> str:
-    compared = f"last 30 days: {told['forecast.last_30_days']}; a year before: {told['forecast.seasonal_naive']}"
-    if told["forecast.lower"] == NOT_KNOWN:
-        return f"no interval yet; {compared}"
-    return f"{told['forecast.lower']} to {told['forecast.upper']}; {compared}"
+def _next_month(told: dict[str, str]) -> list[tuple[str, str, str]]:
+    interval = f"{told['forecast.lower']} to {told['forecast.upper']}"
+    return [
+        (
+            "next month, net",
+            told["forecast.net_revenue"],
+            "no interval yet" if told["forecast.lower"] == NOT_KNOWN else interval,
+        ),
+        ("", "", f"last 30 days: {told['forecast.last_30_days']}"),
+        ("", "", f"a year before: {told['forecast.seasonal_naive']}"),
+    ]
 
 
 def _first_members(platform: Platform, month: str, currency: str) -> list[tuple[str, str]]:
@@ -74,6 +85,12 @@ def _page(platform: Platform, dataset: Dataset) -> Path:
     """The page under a name that stays the same: the lake's own names change with the content."""
     (month,) = dataset.scopes
     target = platform.settings.home / "reports" / f"{month[:7]}.html"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(dataset.file(PAGE))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(dataset.file(PAGE))
+    except OSError as wrong:
+        raise StorageError(
+            f"The report {target} cannot be written ({wrong.strerror}).",
+            "Free some space or give this user the right to write there; everything else stands.",
+        ) from wrong
     return target

@@ -11,10 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from insiders_assets.partitions import shift
+
 if TYPE_CHECKING:
     import pandas as pd
 
 NOT_KNOWN = "not known"
+SEGMENTS = range(1, 11)
+MODELS = {
+    "network": "neural network",
+    "last_30_days": "mean of the last 30 days",
+    "seasonal_naive": "same days a year before",
+}
 
 
 def render_page(
@@ -39,29 +47,40 @@ def render_page(
     def told(key: str) -> str:
         return write_number(by_key[key]["value"], by_key[key]["unit"], currency)
 
+    def in_table(key: str) -> str:
+        """Without the currency, which stands in the table's head."""
+        return told(key).removesuffix(f" {currency}")
+
+    revenues = [by_key[f"segment_{rank:02d}.mean_gross_revenue"]["value"] or 0.0 for rank in SEGMENTS]
     segments = [
         {
             "rank": rank,
-            "customers": told(f"segment_{rank:02d}.customers"),
-            "revenue": told(f"segment_{rank:02d}.mean_gross_revenue"),
+            "customers": in_table(f"segment_{rank:02d}.customers"),
+            "revenue": in_table(f"segment_{rank:02d}.mean_gross_revenue"),
+            "of_the_highest": max(revenue, 0.0) / max(*revenues, 1.0),
         }
-        for rank in range(1, 11)
+        for rank, revenue in zip(SEGMENTS, revenues, strict=True)
         if by_key[f"segment_{rank:02d}.customers"]["value"]
     ]
     return environment.get_template("report.html").render(
         month=month,
         first_of_window=first_of_window,
+        next_month=shift(month, 1),
         currency=currency,
         told=told,
+        in_table=in_table,
         value=lambda key: by_key[key]["value"],
         segments=segments,
-        forecasts=_forecasts(forecast, currency),
+        outlook=_outlook(forecast),
         facts=[{**fact, "written": write_number(fact["value"], fact["unit"], currency)} for fact in facts],
     )
 
 
 def write_number(value: float | None, unit: str, currency: str) -> str:
-    """A number as a reader expects it: money with two decimals and its currency, shares in per cent."""
+    """A number as a reader expects it: money with two decimals and its currency, shares in per cent.
+
+    A mean of a thousand or more is written without decimals: they would say nothing.
+    """
     if value is None:
         return NOT_KNOWN
     if unit == "currency":
@@ -70,26 +89,54 @@ def write_number(value: float | None, unit: str, currency: str) -> str:
         return f"{value:.2%}"
     if unit == "silhouette":
         return f"{value:.2f}"
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
+    return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:,.2f}"
 
 
-def _forecasts(forecast: pd.DataFrame, currency: str) -> list[dict[str, Any]]:
+def _outlook(forecast: pd.DataFrame) -> dict[str, Any]:
+    """What the page says of the coming months: per month a line of every model that can forecast it, and the notes.
+
+    A note that holds for several months of a model is said once.
+    """
     months = forecast[forecast["grain"] == "month"].sort_values(["period_start", "published"], ascending=[True, False])
+    rows = months.astype(object).where(months.notna(), None).to_dict("records")
+    periods: dict[dt.date, dict[str, Any]] = {}
+    notes: dict[str, list[str]] = {}
+    for row in rows:
+        for sentence in (row["measured_on"], row["note"]):
+            told = notes.setdefault(_model(row), [])
+            if sentence and _sentence(sentence) not in told:
+                told.append(_sentence(sentence))
+        if row["net_revenue"] is None:
+            continue
+        period = periods.setdefault(
+            row["period_start"],
+            {
+                "start": row["period_start"],
+                "days": row["days_forecast"],
+                "observed": f"{row['observed']:,.2f}" if row["observed"] else "",
+                "rows": [],
+            },
+        )
+        period["rows"].append(
+            {
+                "model": _model(row),
+                "published": row["published"],
+                "net_revenue": f"{row['net_revenue']:,.2f}",
+                "interval": f"{row['lower']:,.2f} to {row['upper']:,.2f}" if row["lower"] is not None else "",
+                "error": f"{row['backtest_error']:+.2%}" if row["backtest_error"] is not None else "not tested",
+            }
+        )
+    return {
+        "periods": list(periods.values()),
+        "notes": [(model, " ".join(told)) for model, told in notes.items() if told],
+        "tested_on": next((row["backtest_month"] for row in rows if row["backtest_error"] is not None), None),
+        "level": next((row["interval_level"] for row in rows if row["interval_level"] is not None), None),
+    }
 
-    def written(row: Mapping[Any, Any], name: str, unit: str = "currency") -> str:
-        value = row[name]
-        return write_number(None if value is None or value != value else float(value), unit, currency)
 
-    return [
-        {
-            "period": row["period_start"],
-            "model": row["model"].replace("_", " "),
-            "published": row["published"],
-            "net_revenue": written(row, "net_revenue"),
-            "interval": f"{written(row, 'lower')} to {written(row, 'upper')}" if row["lower"] == row["lower"] else "",
-            "error": written(row, "backtest_error", "share"),
-            "tested_on": row["backtest_month"],
-            "note": " ".join(str(row[name]) for name in ("measured_on", "note") if row[name]),
-        }
-        for row in months.astype(object).where(months.notna(), None).to_dict("records")
-    ]
+def _model(row: Mapping[Any, Any]) -> str:
+    return MODELS.get(row["model"], row["model"].replace("_", " "))
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:].removesuffix(".") + "."

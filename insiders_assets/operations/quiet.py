@@ -1,0 +1,59 @@
+"""What the libraries under us say on stderr while they are loaded, and that no user can do anything about.
+
+Belongs here: leaving out lines that are known and harmless. Does not belong here: hiding anything else.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+# TensorFlow's libraries write these (severity I) while they are loaded, before they have read TF_CPP_MIN_LOG_LEVEL.
+# Exit: a TensorFlow that imports silently under TF_CPP_MIN_LOG_LEVEL=3.
+GREETINGS = (
+    r"^WARNING: All log messages before absl::InitializeLog\(\) is called are written to STDERR$",
+    r"^I[0-9]{4} .*\] oneDNN custom operations are on\.",
+    r"^I[0-9]{4} .*\] Could not find cuda drivers on your machine",
+)
+SECONDS_TO_END = 2
+
+
+def ignore_previews() -> None:
+    """Do not warn of parts of Dagster that it calls previews: whether we use them is decided here, not by the user."""
+    warnings.filterwarnings("ignore", message=r".*is currently in (preview|beta)")
+
+
+@contextmanager
+def without_greetings() -> Iterator[None]:
+    """Within the block stderr passes through `grep -v`, which leaves out GREETINGS alone.
+
+    It is a process of its own, because C++ writes to the descriptor, and so that the last words of a crash come out
+    too. Where there is no grep, nothing is left out.
+    """
+    sys.stderr.flush()
+    pattern = "|".join(GREETINGS)
+    original = os.dup(2)
+    try:
+        # Its own session: Ctrl-C is for us, and what we say after it has to pass still.
+        command = ["grep", "--line-buffered", "-a", "-v", "-E", pattern]
+        passing = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=original, start_new_session=True)
+    except OSError:
+        os.close(original)
+        yield
+        return
+    assert passing.stdin is not None
+    os.dup2(passing.stdin.fileno(), 2)
+    passing.stdin.close()
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(original, 2)
+        os.close(original)
+        # A process that outlives us may hold the pipe.
+        with suppress(subprocess.TimeoutExpired):
+            passing.wait(SECONDS_TO_END)
