@@ -119,7 +119,6 @@ def test_every_asset_says_what_it_is_whose_it_is_and_what_columns_it_has(
     assert spec.owners
     assert spec.group_name not in (None, "default")
     assert spec.kinds
-    assert spec.code_version
     schema = spec.metadata["dagster/column_schema"]
     assert schema.columns
     assert all(column.description for column in schema.columns)

@@ -6,7 +6,7 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-from insiders_assets.assets.monthly import Made, Month, monthly_asset
+from insiders_assets.assets.monthly import Made, Month, monthly_asset, shown_as_table
 from insiders_assets.contracts.segments import CLUSTER_LABELS, NOT_CLUSTERABLE, NOT_SEGMENTED, SEGMENTED, TREE_EMBEDDING
 from insiders_assets.storage.lake import Dataset
 
@@ -24,7 +24,8 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     def cluster_labels(month: Month, tree_embedding: Dataset, customer_features: Dataset) -> Made:
         """The segment of every customer of the month: ten Ward clusters of the embedding, ranked by mean gross revenue.
         Customers who cannot be clustered are listed with their status."""
-        from insiders_assets.domain.clustering import segment
+        from insiders_assets.domain.clustering import CLUSTERS, segment
+        from insiders_assets.reporting.charts import as_markdown, line_chart
 
         customers = customer_features.frame(["customer_id", "clusterable", "gross_revenue", "appearance_order"])
         embedded = customers.merge(tree_embedding.frame(), on="customer_id").sort_values("appearance_order")
@@ -52,13 +53,24 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 "silhouette": found.silhouettes,
             }
         )
-        sizes = np.bincount(found.ranks)[1:].tolist()
+        revenue = embedded["gross_revenue"].to_numpy("float64")
+        segments = [
+            {
+                "segment": rank,
+                "customers": int((found.ranks == rank).sum()),
+                "mean gross revenue": round(float(revenue[found.ranks == rank].mean()), 2),
+                "mean silhouette": round(float(found.silhouettes[found.ranks == rank].mean()), 2),
+            }
+            for rank in np.unique(found.ranks).tolist()
+        ]
+        scan = {k: mean for k, mean in found.scan.items() if np.isfinite(mean)}
+        chart = as_markdown(line_chart(scan, CLUSTERS), "mean silhouette") if CLUSTERS in scan and len(scan) > 1 else ""
         return Made(
             labels.merge(ranked.astype({"cluster_rank": "int64[pyarrow]"}), on="customer_id", how="left"),
             metadata={
-                "segment sizes by rank": sizes,
-                "silhouette by number of clusters": {str(k): round(v, 4) for k, v in found.scan.items()},
+                "segments": shown_as_table(segments),
                 "silhouette": round(float(found.silhouettes.mean()), 4),
+                "silhouette by number of segments": dg.MetadataValue.md(chart),
             },
         )
 

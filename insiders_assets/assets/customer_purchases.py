@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dagster as dg
+import pyarrow.compute as pc
 
 from insiders_assets.assets.monthly import Made, Month, monthly_asset
 from insiders_assets.contracts.customers import CUSTOMER_PURCHASES
@@ -24,6 +25,14 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         from insiders_assets.domain.features import customer_purchases
 
         engine = month.platform.engine
-        return Made(engine.run(customer_purchases(engine.table(raw_invoices), month.first_day)))
+        data = engine.run(customer_purchases(engine.table(raw_invoices), month.first_day))
+        return Made(
+            data,
+            metadata={
+                "customers": pc.count_distinct(data["customer_id"]).as_py(),
+                "gross revenue": float(pc.sum(data["gross_revenue"]).as_py() or 0),
+                "returns": float(pc.sum(data["monetary_returns"]).as_py() or 0),
+            },
+        )
 
     return customer_purchases

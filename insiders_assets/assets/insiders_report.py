@@ -56,12 +56,13 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
         forecast = inputs["revenue_forecast"].frame()
         page = render_page(month.first_day, first, rows, forecast, month.platform.settings.currency)
         headline: dict[str, float] = {row["key"]: row["value"] for row in rows if row["value"] is not None}
+        expected = headline.get("forecast.net_revenue")
         return Made(
             pa.Table.from_pylist(rows, schema=REPORT_FACTS.arrow_schema),
             metadata={
                 "insiders": int(headline["members.count"]),
-                "share of clusterable revenue": headline.get("members.share_of_revenue_clusterable", 0.0),
-                "next month": headline.get("forecast.net_revenue", "no forecast"),
+                "share of clusterable revenue": round(headline.get("members.share_of_revenue_clusterable", 0.0), 4),
+                **({"net revenue of next month": round(expected, 2)} if expected is not None else {}),
             },
             files={PAGE: page.encode()},
         )

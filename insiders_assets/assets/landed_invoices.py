@@ -18,7 +18,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from insiders_assets.assets.monthly import OWNERS, column_schema
+from insiders_assets.assets.monthly import OWNERS, column_schema, shown_as_table
 from insiders_assets.assets.platform import Platform
 from insiders_assets.contracts.lines import LANDED_FILES, LANDED_LINES, QUARANTINE, QUARANTINE_COUNTS
 from insiders_assets.contracts.table import Table, content_hash
@@ -49,11 +49,12 @@ def version_name(file_key: str, sha256: str) -> str:
     group_name="lines",
     kinds={"parquet", "postgres"},
     owners=OWNERS,
-    metadata={"dagster/column_schema": column_schema(LANDED_LINES), "dagster/table_name": "insiders.landed_files"},
+    metadata={"dagster/column_schema": column_schema(LANDED_LINES)},
 )
 def landed_invoices(context: dg.AssetExecutionContext, config: LandingConfig) -> dg.MaterializeResult:
     """One version of a file of the landing zone: every line is either good, in one layout, or in quarantine with its
-    reason; each keeps its file and line number. The ledger says which versions count."""
+    reason; each keeps its file and line number. The ledger says which versions count; it is published as landed_files
+    and quarantine_counts."""
     platform: Platform = context.resources.platform
     landed = land(platform, context.partition_key, config.date_format, config.decimal_mark)
     context.log.info(f"{landed.file_key}: {landed.good_lines:,} good lines, {landed.quarantined_lines:,} quarantined")
@@ -62,7 +63,9 @@ def landed_invoices(context: dg.AssetExecutionContext, config: LandingConfig) ->
             "layout": landed.layout,
             "dagster/row_count": landed.good_lines,
             "quarantined": landed.quarantined_lines,
-            "reasons": dict(landed.reasons),
+            "quarantined by reason": shown_as_table(
+                [{"reason": reason, "lines": lines} for reason, lines in landed.reasons.items()]
+            ),
             "first date": landed.first_date or "none",
             "last date": landed.last_date or "none",
             "months": len(landed.months),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 import pyarrow.compute as pc
 
-from insiders_assets.assets.monthly import Made, Month, monthly_asset
+from insiders_assets.assets.monthly import Made, Month, monthly_asset, shown_as_table
 from insiders_assets.contracts.customers import MONTH_TOTALS
 from insiders_assets.storage.lake import Dataset
 
@@ -28,6 +28,11 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         engine = month.platform.engine
         features = customer_features.arrow(["customer_id", "clusterable"])
         clusterable = engine.table(features.filter(pc.field("clusterable")).select(["customer_id"]))
-        return Made(engine.run(month_totals(engine.table(raw_invoices), clusterable, month.first_day)))
+        data = engine.run(month_totals(engine.table(raw_invoices), clusterable, month.first_day))
+        buckets = [
+            {"bucket": row["bucket"], "lines": row["lines"], "net revenue": float(row["net_revenue"])}
+            for row in data.select(["bucket", "lines", "net_revenue"]).to_pylist()
+        ]
+        return Made(data, metadata={"buckets": shown_as_table(buckets)})
 
     return month_totals

@@ -11,7 +11,7 @@ import datetime as dt
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from insiders_assets.contracts.table import Column, Table
 from insiders_assets.errors import ContractError
 from insiders_assets.partitions import month_of
 from insiders_assets.storage.io_managers import Product
+from insiders_assets.storage.warehouse_schema import SCHEMA, sql_type
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,13 +91,21 @@ def monthly_asset(
             io_manager_key="warehouse_io" if table.published else "lake_io",
             required_resource_keys={"platform"},
             check_specs=[
-                dg.AssetCheckSpec(CONTRACT_CHECK, asset=asset_name, description=f"Contract of table {table.name}.")
+                dg.AssetCheckSpec(
+                    CONTRACT_CHECK,
+                    asset=asset_name,
+                    description=f"Columns, types, values and key of {table.name} are as its contract says; "
+                    "otherwise nothing is written.",
+                )
             ],
             output_required=not may_skip,
             group_name=group,
             kinds=kinds,
             owners=OWNERS,
-            metadata={"dagster/column_schema": column_schema(table)},
+            metadata={
+                "dagster/column_schema": column_schema(table),
+                **({"dagster/table_name": f"{SCHEMA}.{table.name}"} if table.published else {}),
+            },
         )
         def compute(context: dg.AssetExecutionContext, **loaded: Any) -> Iterator[Any]:
             started = time.perf_counter()
@@ -123,7 +132,7 @@ def monthly_asset(
 
 
 def column_schema(table: Table) -> dg.TableSchema:
-    """A contract as Dagster's page shows it."""
+    """A contract as Dagster's page shows it, with the types that a reader meets in the warehouse."""
 
     def constraints(column: Column) -> dg.TableColumnConstraints:
         bounds = [
@@ -135,10 +144,15 @@ def column_schema(table: Table) -> dg.TableSchema:
 
     return dg.TableSchema(
         columns=[
-            dg.TableColumn(c.name, type=str(c.type), description=c.description, constraints=constraints(c))
+            dg.TableColumn(c.name, type=sql_type(c.type), description=c.description, constraints=constraints(c))
             for c in table.columns
         ]
     )
+
+
+def shown_as_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue | str:
+    """Rows as a small table of Dagster's page; "none" where there are none."""
+    return dg.MetadataValue.table([dg.TableRecord(row) for row in rows]) if rows else "none"
 
 
 def peak_mb() -> int:

@@ -6,7 +6,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.dataset
 
-from insiders_assets.assets.monthly import Made, Month, monthly_asset
+from insiders_assets.assets.monthly import Made, Month, monthly_asset, shown_as_table
 from insiders_assets.contracts.lines import LANDED_LINES, RAW_INVOICES
 from insiders_assets.domain.invoices import Profile, choose_profile, with_excluded_customers
 from insiders_assets.settings import Settings
@@ -66,7 +66,8 @@ def clean_month(month: Month, ledger: Ledger) -> Made:
             "profile": profile.name,
             "landed lines": landed,
             "overlapping lines": landed - data.num_rows,
-            "dropped by rule": dropped,
+            "dropped lines": sum(dropped.values()),
+            "dropped by rule": shown_as_table([{"rule": rule, "lines": lines} for rule, lines in dropped.items()]),
         },
         reads={
             "landed_invoices": {name: part.content_hash for name, part in parts.items()},

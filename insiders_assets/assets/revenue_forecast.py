@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import dagster as dg
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from insiders_assets.assets.monthly import Made, Month, monthly_asset
+from insiders_assets.assets.monthly import Made, Month, monthly_asset, shown_as_table
 from insiders_assets.contracts.forecast import REVENUE_FORECAST
 from insiders_assets.contracts.table import as_floats
 from insiders_assets.partitions import key_of, shift
@@ -49,13 +50,41 @@ def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMap
         backtest = Backtest(tested, members_of(origin)) if origin in cluster_labels.scopes else None
         found = forecast_month(month.first_day, members_of(month.key), backtest, SEED)
         network = found.outcomes["network"].network
+        rows = found.rows()
         return Made(
-            found.rows(),
-            metadata={"published model": found.published or "none", "last day of data": last_day.isoformat()},
+            rows,
+            metadata={
+                "published model": found.published or "none",
+                "last day of data": last_day.isoformat(),
+                "net revenue by month": shown_as_table(months_of(rows)),
+            },
             files=network.to_files() if network else {},
         )
 
     return revenue_forecast
+
+
+def months_of(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """What each model says of each month, for the page; a model that cannot forecast is left out."""
+    told = rows[(rows["grain"] == "month") & rows["net_revenue"].notna()].sort_values(
+        ["period_start", "published"], ascending=[True, False]
+    )
+
+    def number(value: float, decimals: int) -> float | None:
+        return None if pd.isna(value) else round(float(value), decimals)
+
+    return [
+        {
+            "month": str(row["period_start"])[:7],
+            "model": row["model"],
+            "published": bool(row["published"]),
+            "net revenue": number(row["net_revenue"], 2),
+            "lower": number(row["lower"], 2),
+            "upper": number(row["upper"], 2),
+            "backtest error": number(row["backtest_error"], 4),
+        }
+        for row in told.to_dict("records")
+    ]
 
 
 def daily_net(month: Month, lines: Dataset, labels: Dataset | None = None) -> pd.Series:

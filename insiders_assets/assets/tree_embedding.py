@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 import pandas as pd
 
-from insiders_assets.assets.monthly import Made, Month, monthly_asset
+from insiders_assets.assets.monthly import Made, Month, monthly_asset, shown_as_table
 from insiders_assets.contracts.segments import TREE_EMBEDDING
 from insiders_assets.partitions import window
 from insiders_assets.storage.lake import Dataset
@@ -40,12 +40,15 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
         fitted = embedding.fit_tree_embedding(customers, target)
         components = {f"component_{i + 1}": fitted.components[:, i] for i in range(fitted.components.shape[1])}
         identity = {"month": month.first_day, "customer_id": customers["customer_id"].tolist()}
+        importances = [
+            {"feature": name, "importance": round(float(share), 4), "chosen": name in fitted.chosen}
+            for name, share in sorted(fitted.importances.items(), key=lambda entry: -entry[1])
+        ]
         return Made(
             pd.DataFrame({**identity, **components}),
             metadata={
                 "customers": len(customers),
-                "importances": {name: round(share, 4) for name, share in fitted.importances.items()},
-                "chosen features": list(fitted.chosen),
+                "features by importance": shown_as_table(importances),
             },
             files=embedding.model_files(fitted, customers["customer_id"].tolist()),
         )

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -144,8 +146,6 @@ def _umap(leaves: np.ndarray) -> np.ndarray:
 
 def model_files(fitted: TreeEmbedding, customer_ids: list[str]) -> dict[str, bytes]:
     """The fitted models as files that need no pickle: forest and scaler in skops, leaves in Parquet, choice in JSON."""
-    import zipfile
-
     import pyarrow.parquet as pq
     import skops.io
 
@@ -154,7 +154,7 @@ def model_files(fitted: TreeEmbedding, customer_ids: list[str]) -> dict[str, byt
     pq.write_table(pa.table({"customer_id": customer_ids, **columns}), leaves, compression="zstd")
 
     def packed(model: object) -> bytes:
-        return skops.io.dumps(model, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
+        return _plain(skops.io.dumps(model))
 
     about = {"features": list(FEATURES), "chosen": list(fitted.chosen), "importances": dict(fitted.importances)}
     return {
@@ -163,6 +163,28 @@ def model_files(fitted: TreeEmbedding, customer_ids: list[str]) -> dict[str, byt
         "leaves.parquet": leaves.getvalue(),
         "embedding.json": json.dumps(about, indent=1).encode(),
     }
+
+
+def _plain(archive: bytes) -> bytes:
+    """A skops archive without the time of writing and without memory addresses: equal models give equal bytes."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as old:
+        schema = old.read("schema.json").decode()
+        found = re.findall(r'"__id__": ([0-9]+)|"([0-9]+)\.npy"', schema)
+        addresses = dict.fromkeys(by_id or by_file for by_id, by_file in found)
+        numbers = {address: str(i) for i, address in enumerate(addresses)}
+
+        def numbered(place: re.Match[str]) -> str:
+            return place[0].replace(place[1], numbers[place[1]])
+
+        schema = re.sub(r'"__id__": ([0-9]+)', numbered, schema)
+        schema = re.sub(r'"([0-9]+)\.npy"', numbered, schema)
+        written = io.BytesIO()
+        with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as new:
+            for name in old.namelist():
+                content = schema.encode() if name == "schema.json" else old.read(name)
+                new_name = f"{numbers[name.removesuffix('.npy')]}.npy" if name.endswith(".npy") else name
+                new.writestr(zipfile.ZipInfo(new_name), content, zipfile.ZIP_DEFLATED, 1)
+        return written.getvalue()
 
 
 def leaves_from_files(files: Mapping[str, bytes], customers: pd.DataFrame) -> np.ndarray:

@@ -1,32 +1,44 @@
 """`insiders serve`: Dagster's web page and daemon over a home, PostgreSQL started and stopped with them.
 
 Belongs here: starting, watching and stopping processes. Does not belong here: what they run.
+
+Two daemons on one home would start every run twice, so the lock file ``serve.lock`` is held by `serve` and by both
+servers: after ``kill -9`` of `serve` a new one waits until the servers, which the kernel then stops, are gone.
 """
 
 from __future__ import annotations
 
+import ctypes
+import errno
+import fcntl
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from insiders_assets.assets.platform import open_platform
-from insiders_assets.errors import InsidersError
-from insiders_assets.operations.home import environment, prepare_home
+from insiders_assets.errors import BusyError, InsidersError
+from insiders_assets.operations.home import environment, open_instance, prepare_home
 from insiders_assets.settings import Settings
 
 USUAL_PORT = 3000
+SERVE_LOCK = "serve.lock"
 SECONDS_TO_START = 120
-SECONDS_TO_STOP = 30
+# Together under half a minute: first the servers, then what they have started, then by force.
+SECONDS_FOR_SERVERS, SECONDS_FOR_RUNS = 10, 15
+LONGEST_LOG = 10_000_000
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PR_SET_PDEATHSIG = 1
 
 
 class ServeError(InsidersError):
@@ -37,17 +49,18 @@ class ServeError(InsidersError):
 
 @dataclass(frozen=True)
 class Served:
-    """The running page: its address, and how to wait until a process ends."""
+    """The running page: its address, and how to wait until somebody stops it."""
 
     url: str
-    processes: list[subprocess.Popen]
+    processes: Sequence[subprocess.Popen]
     log: Path
 
     def wait(self) -> None:
-        """Return never, unless a process ends by itself: then raise ServeError."""
-        while all(process.poll() is None for process in self.processes):
-            time.sleep(0.5)
-        raise ServeError("A server of the web page has stopped by itself.", f"Its last words stand in {self.log}.")
+        """Return when a signal (Ctrl-C, SIGTERM) asks to stop; raise ServeError when a server ends by itself."""
+        with suppress(KeyboardInterrupt):
+            while all(process.poll() is None for process in self.processes):
+                time.sleep(0.5)
+            raise ServeError("A server of the web page has stopped by itself.", f"Its last words stand in {self.log}.")
 
 
 def free_port(wanted: int | None, host: str) -> int:
@@ -55,57 +68,201 @@ def free_port(wanted: int | None, host: str) -> int:
 
     Raises
     ------
-    ServeError: the wanted port is taken.
+    ServeError: the wanted port is taken or not allowed, or the address is none of this machine.
     """
     for port in (wanted,) if wanted else (USUAL_PORT, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError:
-                continue
-            return probe.getsockname()[1]
+        try:
+            return _bindable(port, host)
+        except OverflowError:
+            raise ServeError(f"There is no port {port}.", "Ports go from 1 to 65535.") from None
+        except PermissionError:
+            raise ServeError(f"This user may not listen on port {port}.", "Choose one from 1024 on.") from None
+        except OSError as wrong:
+            if wrong.errno != errno.EADDRINUSE:
+                raise ServeError(
+                    f"{host} is no address to listen on here ({wrong.strerror}).",
+                    "Use 127.0.0.1 for this machine only, or 0.0.0.0 for every address that it has.",
+                ) from None
     raise ServeError(f"Port {wanted} is taken.", "Choose another with --port, or leave it out.")
 
 
 @contextmanager
 def serving(settings: Settings, port: int | None = None, host: str = "127.0.0.1") -> Iterator[Served]:
-    """Webserver and daemon, ready to answer; both stopped at the end, and PostgreSQL with them."""
+    """Webserver and daemon, ready to answer; at the end both are stopped, with the runs that they have started, and
+    PostgreSQL with them unless another command still uses it.
+
+    Within the block SIGTERM and a closed terminal do what Ctrl-C does; more of them do not disturb the stopping.
+
+    Raises
+    ------
+    BusyError: another `serve` holds the home. ServeError: the port is taken, or a server does not start.
+    """
     prepare_home(settings)
-    chosen = free_port(port, host)
-    with open_platform(settings) as platform:
-        platform.warehouse.check()
-        log = settings.home / "serve.log"
-        with log.open("ab") as words, _processes(settings, chosen, host, words) as processes:
-            served = Served(f"http://{host}:{chosen}", processes, log)
-            _wait_until(lambda: _answers(f"{served.url}/server_info"), served)
-            yield served
+    with _stopped_by_signals(), _only_server(settings.home) as lock:
+        chosen = free_port(port, host)
+        url = f"http://{f'[{host}]' if ':' in host else host}:{chosen}"
+        with open_platform(settings) as platform:
+            platform.warehouse.check()
+            log = settings.home / "serve.log"
+            mode = "wb" if log.exists() and log.stat().st_size > LONGEST_LOG else "ab"
+            with log.open(mode) as words, _processes(settings, chosen, host, words, lock) as processes:
+                served = Served(url, processes, log)
+                _wait_until(lambda: _answers(f"{url}/server_info"), served)
+                _write_down(lock, url)
+                yield served
 
 
 @contextmanager
-def _processes(settings: Settings, port: int, host: str, words: IO[bytes]) -> Iterator[list[subprocess.Popen]]:
-    scripts = Path(sys.executable).parent
-    workspace = str(settings.instance_folder / "workspace.yaml")
-    commands = (
-        [str(scripts / "dagster-webserver"), "-w", workspace, "-h", host, "-p", str(port)],
-        [str(scripts / "dagster-daemon"), "run", "-w", workspace],
-    )
-    shared = {**os.environ, **environment(settings)}
-    # Their own session: Ctrl-C comes to us, and we stop them in order.
-    processes = [
-        subprocess.Popen(command, env=shared, stdout=words, stderr=subprocess.STDOUT, start_new_session=True)
-        for command in commands
-    ]
+def _stopped_by_signals() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python lets only the main thread set handlers
+        return
+
+    def stop(*_: object) -> None:
+        for number in STOPPING:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    # SIGINT too: a process that a shell starts with & is given it ignored, and its children after it.
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    for number, handler in before.items():
+        if number != signal.SIGHUP or handler != signal.SIG_IGN:  # nohup
+            signal.signal(number, stop)
     try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _only_server(home: Path) -> Iterator[IO[str]]:
+    with (home / SERVE_LOCK).open("a+") as lock:
+        deadline = time.monotonic() + SECONDS_FOR_SERVERS + SECONDS_FOR_RUNS
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                lock.seek(0)
+                process, _, url = lock.read().partition(" ")
+                if _is_alive(process):
+                    raise BusyError(
+                        f"Another `insiders serve` (process {process}) serves {home}{f' at {url}' if url else ''}.",
+                        "Open that page, or stop it first; two would start every scheduled run twice.",
+                    ) from None
+                if time.monotonic() > deadline:
+                    raise BusyError(
+                        f"An `insiders serve` on {home} was killed, and its web page or daemon still runs.",
+                        "End the processes called dagster-webserver and dagster-daemon.",
+                    ) from None
+                time.sleep(0.2)
+        _write_down(lock)
+        yield lock
+        lock.truncate(0)
+
+
+def _write_down(lock: IO[str], url: str = "") -> None:
+    lock.truncate(0)
+    lock.write(f"{os.getpid()} {url}")
+    lock.flush()
+
+
+def _is_alive(process: str) -> bool:
+    import psutil
+
+    # Empty for the moment between locking and writing.
+    return not process.isdecimal() or psutil.pid_exists(int(process))
+
+
+@contextmanager
+def _processes(
+    settings: Settings, port: int, host: str, words: IO[bytes], lock: IO[str]
+) -> Iterator[list[subprocess.Popen]]:
+    scripts = Path(sys.executable).parent
+    # Code servers are renewed every minute, and each renewal would leave a line.
+    common = ["-w", str(settings.instance_folder / "workspace.yaml"), "--code-server-log-level", "error"]
+    commands = (
+        [scripts / "dagster-webserver", *common, "-h", host, "-p", str(port)],
+        [scripts / "dagster-daemon", "run", *common],
+    )
+    processes: list[subprocess.Popen] = []
+    try:
+        for command in commands:
+            processes.append(  # noqa: PERF401, the first has to be stopped if the second cannot be started
+                subprocess.Popen(
+                    command,
+                    env={**os.environ, **environment(settings)},
+                    stdin=subprocess.DEVNULL,
+                    stdout=words,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=[lock.fileno()],
+                    # Their own session: Ctrl-C comes to us, and we stop them in order.
+                    start_new_session=True,
+                    preexec_fn=_stop_with_parent(),
+                )
+            )
         yield processes
     finally:
-        for process in processes:
-            process.send_signal(signal.SIGINT)
-        for process in processes:
-            try:
-                process.wait(SECONDS_TO_STOP)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
+        if _stop(processes):
+            _end_killed_runs(settings)
+
+
+def _stop_with_parent() -> Callable[[], None] | None:
+    """What a child does first, so that the kernel stops it when we are killed; only Linux knows how."""
+    if not sys.platform.startswith("linux"):
+        return None
+    set_option = ctypes.CDLL(None).prctl
+    parent = os.getpid()
+
+    def before_exec() -> None:
+        set_option(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return before_exec
+
+
+def _stop(processes: Sequence[subprocess.Popen]) -> bool:
+    """Stop servers and whatever they have started; whether there was more to stop than the servers themselves."""
+    for process in processes:
+        process.terminate()
+    deadline = time.monotonic() + SECONDS_FOR_SERVERS
+    for process in processes:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(max(deadline - time.monotonic(), 0.1))
+    # A server that has ended leaves its code server until the runs in it are finished.
+    left = [process for process in processes if _signal_group(process, signal.SIGTERM)]
+    deadline = time.monotonic() + SECONDS_FOR_RUNS
+    while any(_signal_group(process, 0) for process in left) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for process in processes:
+        _signal_group(process, signal.SIGKILL)
+        process.wait()
+    return bool(left)
+
+
+def _signal_group(process: subprocess.Popen, number: int) -> bool:
+    """Send a signal to a server's session; whether any process of it is left."""
+    process.poll()  # one that has ended and was not asked for would count
+    try:
+        os.killpg(process.pid, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _end_killed_runs(settings: Settings) -> None:
+    """Record as failed the runs that went with their code server: nobody else would, and they would look alive."""
+    import dagster as dg
+
+    from insiders_assets.operations.executing import STARTED_HERE
+
+    alive = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+    with open_instance(settings) as instance:
+        for run in instance.get_runs(dg.RunsFilter(statuses=alive)):
+            if not STARTED_HERE.items() <= run.tags.items():
+                instance.report_run_failed(run, "`insiders serve` was stopped during this run.")
 
 
 def _wait_until(ready: Callable[[], bool], served: Served) -> None:
@@ -124,3 +281,12 @@ def _answers(url: str) -> bool:
             return answer.status == 200
     except (urllib.error.URLError, OSError):
         return False
+
+
+def _bindable(port: int, host: str) -> int:
+    """The number of a port that can be listened on, chosen by the system where `port` is 0."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)
+        return int(probe.getsockname()[1])

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -193,12 +194,18 @@ class BucketStore:
         """Put the object unless it is there."""
         from botocore.exceptions import ClientError
 
-        with storage_errors(self.location):
-            try:
-                self.client.put_object(Bucket=self.bucket, Key=self._key(path), Body=content, IfNoneMatch="*")
-            except ClientError as refused:
-                if not _was_faster(refused):
-                    raise
+        for _ in range(SWAP_ATTEMPTS):
+            with storage_errors(self.location):
+                try:
+                    self.client.put_object(Bucket=self.bucket, Key=self._key(path), Body=content, IfNoneMatch="*")
+                except ClientError as refused:
+                    if not _was_faster(refused):
+                        raise
+                    # 409: another writer is under way and may still fail; only 412 says that the object is there.
+                    if _status(refused) == HTTPStatus.CONFLICT:
+                        continue
+            return
+        raise StorageError(f"{self.location}/{path} is written by others without end.", "Stop the other writers.")
 
     def swap(self, path: str, change: Callable[[bytes | None], bytes]) -> bytes:
         """Put on the condition that nobody has put since the read; else read again."""
@@ -247,4 +254,8 @@ class BucketStore:
 
 
 def _was_faster(refused: Any) -> bool:
-    return refused.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in (409, 412)
+    return _status(refused) in (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED)
+
+
+def _status(refused: Any) -> int:
+    return refused.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
