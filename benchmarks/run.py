@@ -4,8 +4,8 @@ Belongs here: which measurements, their bars, and the document. Does not belong 
 (:mod:`.measure`) or what is run (:mod:`.stages`, :mod:`.duels`). Every measurement is a process of its own.
 
 Run it: ``python -m benchmarks.run [--data FILE] [--demo]``. The real invoices are FILE or what INSIDERS_REAL_DATA
-names; `--demo` measures only what needs none. The document is written when all was measured, else it is printed. Exit
-code 1 says that a bar was missed.
+names; with `--demo`, or without a file, what needs none is measured again, and the other sections stay as they were
+written. Exit code 1 says that a bar was missed.
 """
 
 from __future__ import annotations
@@ -42,6 +42,11 @@ dg.Definitions.validate_loadable(build_definitions(load_settings(pathlib.Path(sy
 pathlib.Path(sys.argv[1]).write_text(json.dumps([name for name in {HEAVY} if name in sys.modules]))
 """
 LEAST_RATIO = {FEATURES: 6.0, SCAN: 10.0}
+_HEAD = """# What it costs
+
+Written by `make bench`; do not edit. CPU seconds are user + system over all threads; those of the PostgreSQL server, a
+process of its own, are not among them, its wall seconds are. Where other jobs run on the machine wall seconds grow with
+them, CPU seconds a little, and ratios of CPU seconds hardly: quote these."""
 MOST_LOADING_SECONDS, MOST_DEMO_SECONDS = 4.0, 180.0
 
 
@@ -52,6 +57,21 @@ class Bar:
     claim: str
     found: str
     kept: bool
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the document: its title stays the same from one measuring to the next."""
+
+    title: str
+    text: str
+    machine: str
+    bars: Sequence[Bar] = ()
+
+    def body(self) -> str:
+        """What was promised, the tables, and what they were measured on."""
+        promised = [f"- {bar.claim}: **{bar.found}**, {'kept' if bar.kept else '**missed**'}." for bar in self.bars]
+        return "\n\n".join([*(["\n".join(promised)] if promised else []), self.text, self.machine])
 
 
 @dataclass(frozen=True)
@@ -69,45 +89,39 @@ def main() -> int:
     parser.add_argument("--demo", action="store_true", help="only what needs no real file")
     asked = parser.parse_args()
     data = None if asked.demo or not asked.data else Path(asked.data).absolute()
-    sections, bars = [], []
+    measures = (_loading, _demo) if data is None else (_loading, _demo, _real_run, _beside)
     # Below /tmp and open: as root the embedded PostgreSQL belongs to an unprivileged user.
     folder = Path(tempfile.mkdtemp(prefix="insiders-bench-", dir="/tmp"))
     folder.chmod(0o755)
     try:
-        for measure in (_loading, _demo) if data is None else (_real_run, _beside, _loading, _demo):
-            text, found = measure(folder, data)
-            sections.append(text)
-            bars += found
+        sections = [measure(folder, data) for measure in measures]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    document = render(sections, bars)
-    if data is None:
-        print(document)
-    else:
-        RESULTS.write_text(document, "utf-8")
-        print(f"written: {RESULTS.name}")
+    before = RESULTS.read_text("utf-8") if RESULTS.exists() else ""
+    RESULTS.write_text(render(sections, before), "utf-8")
+    bars = [bar for section in sections for bar in section.bars]
     for bar in bars:
         print(f"{'kept  ' if bar.kept else 'MISSED'} {bar.claim}: {bar.found}")
     return 0 if all(bar.kept for bar in bars) else 1
 
 
-def render(sections: Sequence[str], bars: Sequence[Bar]) -> str:
-    """The document: what was promised and found, then the tables."""
-    promised = ["| promised | found | |", "|---|---|---|"]
-    promised += [f"| {bar.claim} | {bar.found} | {'kept' if bar.kept else '**missed**'} |" for bar in bars]
-    return "\n\n".join(["# What it costs", _machine(), "\n".join(promised), *sections]) + "\n"
+def render(sections: Sequence[Section], before: str = "") -> str:
+    """The document; sections of the document `before` that were not measured again stand as they were."""
+    written = dict.fromkeys((section.title for section in sections), "")
+    for text in before.split("\n## ")[1:]:
+        written[text.partition("\n")[0]] = text.strip()
+    for section in sections:
+        written[section.title] = f"{section.title}\n\n{section.body()}"
+    return "\n\n".join([_HEAD, *(f"## {text}" for text in written.values())]) + "\n"
 
 
 def _machine() -> str:
     memory = psutil.virtual_memory().total / 1e9
     packages = ", ".join(f"{name} {version(name)}" for name in ("dagster", "duckdb", "pandas", "scikit-learn"))
     return (
-        "Written by `make bench`; do not edit. "
-        f"Machine: {os.cpu_count()} cores ({_processor()}), {memory:.0f} GB, {platform.system()}; "
-        f"Python {platform.python_version()}, {packages}. Load when the measuring ended: {os.getloadavg()[2]:.1f} jobs "
-        "over 15 minutes. Where other jobs run at the same time wall seconds grow, CPU seconds a little, and ratios of "
-        "CPU seconds hardly: quote these. CPU seconds are user + system over all threads; "
-        "those of the PostgreSQL server, a process of its own, are not among them, its wall seconds are."
+        f"Measured on {os.cpu_count()} cores ({_processor()}), {memory:.0f} GB, {platform.system()}, "
+        f"Python {platform.python_version()}, {packages}; load over the last five minutes, this included: "
+        f"{os.getloadavg()[1]:.1f} jobs."
     )
 
 
@@ -120,28 +134,26 @@ def _processor() -> str:
     return next(named, platform.machine())
 
 
-def _real_run(folder: Path, data: Path | None) -> tuple[str, list[Bar]]:
+def _real_run(folder: Path, data: Path | None) -> Section:
     run = _measured_run(folder, folder / "real", data)
     months = sum(stage.name.startswith("raw_invoices ") for stage in run.stages)
     first, later = _first_and_later(run.stages, "tree_embedding")
     text = (
-        f"## `insiders run` on the real file, {months} months\n\n"
-        "A fresh home: landing, all months, each published to the embedded PostgreSQL, and the summary. A stage lasts "
-        "from the end of the one before to its own, so that Dagster's work around an asset counts to that asset "
+        f"A fresh home: landing, {months} months, each published to the embedded PostgreSQL, and the summary. A stage "
+        "lasts from the end of the one before to its own, so that Dagster's work around an asset counts to that asset "
         "(a month's first is raw_invoices), and the stages add up. Peaks are the process's resident memory while the "
         "stage ran, not what the stage added.\n\n"
         f"{by_asset(run.stages)}\n\n{_whole(run.whole)}\n\n"
         f"Numba's cache was cold, as in every fresh home: the first month that is segmented compiled UMAP, "
         f"{first:.1f} CPU s; each later month took {later:.1f} CPU s at the most."
     )
-    return text, []
+    return Section("`insiders run` on the real file", text, _machine())
 
 
-def _demo(folder: Path, _: Path | None) -> tuple[str, list[Bar]]:
+def _demo(folder: Path, _: Path | None) -> Section:
     run = _measured_run(folder, folder / "demo", None)
     first, later = _first_and_later(run.stages, "tree_embedding")
     text = (
-        "## `insiders demo`, once installed\n\n"
         "A fresh home: the sample shop is made and written, landed, and every month brought up.\n\n"
         f"{by_asset(run.stages)}\n\n{_whole(run.whole)}\n\n"
         f"Numba's cache was cold: the first month that is segmented took {first:.1f} CPU s, "
@@ -149,15 +161,15 @@ def _demo(folder: Path, _: Path | None) -> tuple[str, list[Bar]]:
     )
     seconds = run.whole.wall_seconds
     claim = f"`insiders demo` within {MOST_DEMO_SECONDS:.0f} s on two cores, once installed"
-    return text, [Bar(claim, f"{seconds:.0f} s on {os.cpu_count()}", seconds <= MOST_DEMO_SECONDS)]
+    found = f"{seconds:.0f} s, of which {run.whole.cpu_seconds:.0f} s of CPU"
+    return Section("`insiders demo`", text, _machine(), [Bar(claim, found, seconds <= MOST_DEMO_SECONDS)])
 
 
-def _beside(folder: Path, data: Path | None) -> tuple[str, list[Bar]]:
+def _beside(folder: Path, data: Path | None) -> Section:
     out = folder / "duels.json"
     _child("beside the naive rendering", "benchmarks.duels", folder / "real", out, folder / "real", data)
     duels = [Duel(**one) for one in json.loads(out.read_text())]
     text = (
-        "## Beside a plain pandas and scikit-learn rendering, reference month\n\n"
         "[naive.py](naive.py) does the notebook's steps as a notebook's author writes them: a row-wise apply, a "
         "linkage for each k, each silhouette from scratch. Both sides have the same input in memory and run in one "
         f"process; both ran once before (imports are done, what Numba compiles is warm), then {ROUNDS} times in turn; "
@@ -173,10 +185,10 @@ def _beside(folder: Path, data: Path | None) -> tuple[str, list[Bar]]:
         )
         for name, least in LEAST_RATIO.items()
     ]
-    return text, bars
+    return Section("Beside a plain pandas and scikit-learn rendering, reference month", text, _machine(), bars)
 
 
-def _loading(folder: Path, _: Path | None) -> tuple[str, list[Bar]]:
+def _loading(folder: Path, _: Path | None) -> Section:
     out, home = folder / "modules.json", folder / "nothing"
     command = [sys.executable, "-c", LOADING, str(out), str(home)]
     measure_command("compiles the bytecode", command, env=_environment(home))
@@ -184,14 +196,13 @@ def _loading(folder: Path, _: Path | None) -> tuple[str, list[Bar]]:
     best = min(rounds, key=lambda stage: stage.wall_seconds)
     loaded = json.loads(out.read_text())
     text = (
-        "## Loading the code location\n\n"
         f"A fresh interpreter imports the definitions, builds them and resolves every asset and job; best of "
         f"{LOADING_ROUNDS}, with compiled bytecode: {best.wall_seconds:.2f} s, {best.cpu_seconds:.2f} CPU s, "
         f"{best.peak_rss_mb:.0f} MB. Of {', '.join(HEAVY)} it imports {', '.join(loaded) or 'none'}. "
         "Numba has no part in it."
     )
     unwanted = [name for name in FORBIDDEN if name in loaded]
-    return text, [
+    bars = [
         Bar(
             f"code location loads in under {MOST_LOADING_SECONDS:.0f} s",
             f"{best.wall_seconds:.2f} s",
@@ -199,6 +210,7 @@ def _loading(folder: Path, _: Path | None) -> tuple[str, list[Bar]]:
         ),
         Bar(f"without {' or '.join(FORBIDDEN)}", ", ".join(unwanted) or "neither is imported", not unwanted),
     ]
+    return Section("Loading the code location", text, _machine(), bars)
 
 
 def by_asset(stages: Sequence[Stage]) -> str:

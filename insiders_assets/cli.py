@@ -40,7 +40,7 @@ Home = Annotated[
     Path | None, typer.Option(help="Where lake, database and settings live (INSIDERS_HOME; default .insiders).")
 ]
 Data = Annotated[list[Path] | None, typer.Option(help="Invoice files: csv, csv.gz, xlsx, parquet; several allowed.")]
-More = Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="More files, as --data folder/* gives.")]
+More = Annotated[list[Path] | None, typer.Argument(metavar="FILE", help="More files, as --data folder/* gives.")]
 
 
 def main() -> None:
@@ -209,9 +209,8 @@ def declare_empty(month: str, home: Home = None) -> None:
     first_day, settings = _month(month), _existing_home(home)
     with only_one(settings), open_platform(settings) as platform:
         lines = sum(part.lines for part in declare(platform.lake, first_day).parts(first_day.isoformat()).values())
-    out.print(
-        f"{first_day:%Y-%m} is known to be empty" + (f"; but {lines:,} landed lines of it count." if lines else ".")
-    )
+    found = f"is declared empty, but its {lines:,} landed lines count" if lines else "is known to be empty"
+    out.print(f"{first_day:%Y-%m} {found}.")
 
 
 def _existing_home(home: Path | None) -> Settings:

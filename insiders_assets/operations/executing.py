@@ -18,6 +18,7 @@ from insiders_assets.assets.monthly import CONTRACT_CHECK
 from insiders_assets.automation.jobs import MONTHLY
 from insiders_assets.definitions import MONTHLY_TABLES, build_definitions
 from insiders_assets.errors import InsidersError
+from insiders_assets.operations.home import causes
 from insiders_assets.settings import Settings
 
 ASSETS = ("landed_invoices", *MONTHLY_TABLES)
@@ -83,13 +84,11 @@ def end_killed_runs(instance: dg.DagsterInstance) -> None:
 
 def _speaking(wrong: BaseException) -> BaseException:
     """The error that speaks to a person, where Dagster has wrapped it."""
-    cause: BaseException | None = wrong
-    while cause is not None:
+    for cause in causes(wrong):
         if isinstance(cause, InsidersError | KeyboardInterrupt):
             return cause
         if isinstance(cause, dg.DagsterExecutionInterruptedError):
             return KeyboardInterrupt()
-        cause = cause.__cause__ or cause.__context__
     return wrong
 
 

@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 RUN_LOCK = "run.lock"
 # Left to its own choice SQLAlchemy 2.1 takes psycopg 3, which refuses the NOTIFY of Dagster's events.
 DRIVER = "postgresql+psycopg2"
-WORKSPACE = {"load_from": [{"python_module": {"module_name": "insiders_assets.definitions", "attribute": "defs"}}]}
+WORKSPACE = {
+    "load_from": [
+        {
+            "python_module": {
+                "module_name": "insiders_assets.definitions",
+                "attribute": "defs",
+                "location_name": "insiders",
+            }
+        }
+    ]
+}
 
 
 def prepare_home(settings: Settings) -> None:
@@ -94,9 +104,8 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
         with dg.DagsterInstance.from_config(str(settings.instance_folder)) as instance:
             yield instance
     except Exception as wrong:
-        cause: BaseException | None = wrong
-        while cause is not None and not isinstance(cause, InsidersError | sqlalchemy.exc.DBAPIError):
-            cause = cause.__cause__ or cause.__context__
+        kinds = (InsidersError, sqlalchemy.exc.DBAPIError)
+        cause = next((cause for cause in causes(wrong) if isinstance(cause, kinds)), None)
         if not isinstance(cause, sqlalchemy.exc.DBAPIError):
             raise
         words = str(cause.orig).strip().splitlines()[0]
@@ -109,6 +118,16 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
             f"Dagster's instance in {settings.instance_folder} cannot be written: {words}.",
             "Free some space or give this user the right to write there; what was finished stays.",
         ) from wrong
+
+
+def causes(wrong: BaseException) -> Iterator[BaseException]:
+    """An error and what it was raised from, outermost first; the chain may run in a circle."""
+    seen: set[int] = set()
+    cause: BaseException | None = wrong
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__ or cause.__context__
 
 
 def is_home(settings: Settings) -> bool:

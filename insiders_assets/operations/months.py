@@ -48,22 +48,20 @@ def find_months(
             "No invoice line was ever landed in this home.", "Give a file with `insiders run --data FILE`."
         )
     first, closed = settings.first_month or landed[0], last_closed_month(today)
-    if wanted_to and wanted_to > max(closed, settings.last_month or closed):
+    if wanted_to and wanted_to > closed:
         raise MissingMonthError(
             f"{wanted_to:%Y-%m} has not closed yet; the last closed month is {closed:%Y-%m}.",
-            "Its lines are kept until then. To have it all the same, set INSIDERS_LAST_MONTH.",
+            "What is landed of it is kept until then; leave out --to.",
         )
-    ends = [month for month in landed if month <= closed][-1:] + [
-        month for month in (settings.last_month, wanted_to) if month
-    ]
-    if not ends:
+    if landed[0] > closed:
         raise MissingMonthError(
-            f"All landed lines are of {landed[0]:%Y-%m} or later, and that month has not closed yet.",
-            "They are kept: run again when it has, or set INSIDERS_LAST_MONTH; see also whether the dates are right.",
+            f"All landed lines are of {landed[0]:%Y-%m} or later; the last closed month is {closed:%Y-%m}.",
+            "They are kept: run again when their month has closed, or correct the dates if they are wrong.",
         )
-    last = max(ends)
+    last = max(filter(None, ([month for month in landed if month <= closed][-1], settings.last_month, wanted_to)))
     if settings.last_month and is_set_in_environment("last_month"):
         last = settings.last_month
+    last = min(last, closed)  # Dagster has no partition for a month that has not closed
     if last < first:
         raise MissingMonthError(
             f"All landed lines lie before the first month, {first:%Y-%m}.",

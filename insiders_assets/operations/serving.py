@@ -70,11 +70,11 @@ def free_port(wanted: int | None, host: str) -> int:
     ------
     ServeError: the wanted port is taken or not allowed, or the address is none of this machine.
     """
+    if wanted is not None and not 0 < wanted < 65536:
+        raise ServeError(f"There is no port {wanted}.", "Ports go from 1 to 65535.")
     for port in (wanted,) if wanted else (USUAL_PORT, 0):
         try:
             return _bindable(port, host)
-        except OverflowError:
-            raise ServeError(f"There is no port {port}.", "Ports go from 1 to 65535.") from None
         except PermissionError:
             raise ServeError(f"This user may not listen on port {port}.", "Choose one from 1024 on.") from None
         except OSError as wrong:
@@ -183,8 +183,8 @@ def _processes(
     # Code servers are renewed every minute, and each renewal would leave a line.
     common = ["-w", str(settings.instance_folder / "workspace.yaml"), "--code-server-log-level", "error"]
     commands = (
-        [scripts / "dagster-webserver", *common, "-h", host, "-p", str(port)],
-        [scripts / "dagster-daemon", "run", *common],
+        [str(scripts / "dagster-webserver"), *common, "-h", host, "-p", str(port)],
+        [str(scripts / "dagster-daemon"), "run", *common],
     )
     processes: list[subprocess.Popen] = []
     try:

@@ -12,7 +12,7 @@ from typing import Any
 from insiders_assets.assets.platform import Platform
 from insiders_assets.definitions import MONTHLY_TABLES
 from insiders_assets.operations.due import Lookup, due_assets
-from insiders_assets.partitions import key_of, month_range
+from insiders_assets.partitions import key_of, month_of, month_range
 
 STANDS, DUE, MISSING, UNPUBLISHED, NO_FILE = "stands", "due", "missing", "not published", "no file"
 
@@ -30,13 +30,17 @@ class TableStatus:
 
 
 def status(platform: Platform) -> list[TableStatus]:
-    """Every table of every month that can exist, oldest first; empty before the first run."""
+    """Every table of every month that can exist, oldest first; of the landed ones before a run has recorded which."""
     first, last = platform.settings.first_month, platform.settings.last_month
-    if first is None or last is None:
+    if first and last:
+        months = month_range(first, last)
+    else:
+        months = [month_of(month) for month in platform.ledger().months()]
+    if not months:
         return []
     lookup = Lookup(platform)
     published = {place: found.version for place, found in platform.warehouse.published().items()}
-    return [one for month in month_range(first, last) for one in _month(lookup, published, month)]
+    return [one for month in months for one in _month(lookup, published, month)]
 
 
 def as_records(found: list[TableStatus]) -> list[dict[str, Any]]:

@@ -30,7 +30,8 @@ def line_chart(points: Mapping[int, float], marked: int) -> str:
     labels = ((0, TOP + 4, f"{high:.2f}"), (0, BOTTOM, f"{low:.2f}"))
     below = ((place(one)[0] - 5, HEIGHT - 4, one) for one in dict.fromkeys((xs[0], marked, xs[-1])))
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" font-size="11" fill="#566473">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
+        'font-size="11" font-family="sans-serif" fill="#566473">'
         f'<path d="M{LEFT} {BOTTOM}H{RIGHT}M{x} {BOTTOM}V{y}" stroke="#bbb"/>'
         f'<polyline points="{line}" fill="none" stroke="#0b5f6b" stroke-width="2"/>'
         f'<circle cx="{x}" cy="{y}" r="4"/>'

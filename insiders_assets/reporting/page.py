@@ -79,17 +79,17 @@ def render_page(
 def write_number(value: float | None, unit: str, currency: str) -> str:
     """A number as a reader expects it: money with two decimals and its currency, shares in per cent.
 
-    A mean of a thousand or more is written without decimals: they would say nothing.
+    A mean of a thousand or more is written without decimals: they would say nothing. What rounds to zero has no minus.
     """
     if value is None:
         return NOT_KNOWN
     if unit == "currency":
-        return f"{value:,.2f} {currency}"
+        return f"{value:z,.2f} {currency}"
     if unit == "share":
-        return f"{value:.2%}"
+        return f"{value:z.2%}"
     if unit == "silhouette":
-        return f"{value:.2f}"
-    return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:,.2f}"
+        return f"{value:z.2f}"
+    return f"{value:z,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:z,.2f}"
 
 
 def _outlook(forecast: pd.DataFrame) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.duels import Duel, duel
 from benchmarks.measure import Laps, Stage
-from benchmarks.run import Bar, by_asset, duel_table, render
+from benchmarks.run import Bar, Section, by_asset, duel_table, render
 
 
 def test_laps_add_up_to_the_whole() -> None:
@@ -50,7 +50,13 @@ def test_the_whole_is_the_ratio_of_the_sums() -> None:
     assert "| **the whole** | 10.00 | 20.00 | 2.0× | 10.00 | 20.00 |  |" in table
 
 
-def test_the_document_begins_with_what_was_promised_and_says_what_was_missed() -> None:
-    document = render(["## Tables"], [Bar("in time", "3 s", True), Bar("small", "9 GB", False)])
-    assert document.index("| in time | 3 s | kept |") < document.index("| small | 9 GB | **missed** |")
-    assert document.index("**missed**") < document.index("## Tables")
+def test_a_section_begins_with_what_was_promised_and_says_what_was_missed() -> None:
+    body = Section("Demo", "the tables", "two cores", [Bar("in time", "3 s", True), Bar("small", "9 GB", False)]).body()
+    assert body.index("in time: **3 s**, kept") < body.index("small: **9 GB**, **missed**") < body.index("the tables")
+
+
+def test_sections_that_were_not_measured_again_stay_as_they_were() -> None:
+    first = render([Section("Demo", "slow", "two cores"), Section("Run", "old tables\n\n| a |", "two cores")])
+    again = render([Section("Demo", "fast", "two cores")], first)
+    assert again == render([Section("Demo", "fast", "two cores"), Section("Run", "old tables\n\n| a |", "two cores")])
+    assert render([], again) == again

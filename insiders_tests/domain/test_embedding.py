@@ -138,11 +138,14 @@ def test_the_forest_keeps_the_features_that_matter_and_gives_every_customer_a_le
     assert np.isfinite(fitted.components).all()
 
 
-def test_twice_the_same_on_one_machine(customers: pd.DataFrame, fitted: TreeEmbedding) -> None:
+def test_twice_the_same_on_one_machine(customers: pd.DataFrame, fitted: TreeEmbedding, files: dict[str, bytes]) -> None:
     again = fit_tree_embedding(customers, customers["gross_revenue"].to_numpy())
     assert again.importances == fitted.importances
     assert np.array_equal(again.leaves, fitted.leaves)
     assert np.array_equal(again.components, fitted.components)
+    # Byte for byte, or else a month made again would be a new version of the same.
+    again_kept = model_files(again, customers["customer_id"].tolist())
+    assert [name for name in files if again_kept[name] != files[name]] == []
 
 
 # -- what is kept

@@ -167,7 +167,7 @@ def cents(money: Decimal) -> Decimal:
 def test_one_run_makes_every_asset_of_all_thirteen_months(made_by_first_run: list[Progress]) -> None:
     made = {(one.subject, one.asset) for one in made_by_first_run if one.outcome == "made"}
     assert {(f"{month:%Y-%m}", asset) for month in MONTHS for asset in MONTHLY_TABLES} <= made
-    assert {one.outcome for one in made_by_first_run} == {"made"}
+    assert not {one.outcome for one in made_by_first_run} & {"failed", "skipped", "up to date"}
 
 
 def test_every_table_of_every_month_stands_and_is_published(reference: Reference) -> None:
@@ -401,3 +401,6 @@ def test_making_the_last_month_again_gives_the_same_content(reference: Reference
     after = reference.hashes()
     assert {place for place in after if after[place] != before[place]} == set()
     assert [one for one in reference.status() if one.state != STANDS] == []
+    lake = reference.platform.lake
+    versions = {table.name: len(lake.history(table.name, key_of(MONTH))) for table in MONTHLY_TABLES.values()}
+    assert set(versions.values()) == {1}, versions
