@@ -39,8 +39,14 @@ REFUSED_BY_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.E
 Home = Annotated[
     Path | None, typer.Option(help="Where lake, database and settings live (INSIDERS_HOME; default .insiders).")
 ]
-Data = Annotated[list[Path] | None, typer.Option(help="Invoice files: csv, csv.gz, xlsx, parquet; several allowed.")]
-More = Annotated[list[Path] | None, typer.Argument(metavar="FILE", help="More files, as --data folder/* gives.")]
+# Not `readable`: what is wrong with a file is said where it is landed.
+Data = Annotated[
+    list[Path] | None,
+    typer.Option(help="Invoice files: csv, csv.gz, xlsx, parquet; several allowed.", readable=False),
+]
+More = Annotated[
+    list[Path] | None, typer.Argument(metavar="FILE", help="More files, as --data folder/* gives.", readable=False)
+]
 
 
 def main() -> None:
@@ -49,12 +55,12 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal may be Latin-1
     try:
-        sys.exit(app(standalone_mode=False))
+        code = app(standalone_mode=False) or 0
+        if code == INTERRUPTED:  # what Typer makes of KeyboardInterrupt
+            print_line("insiders: interrupted. What was finished stays; the same command goes on from there.", err)
+        sys.exit(code)
     except InsidersError as wrong:
         sys.exit(_refuse(wrong))
-    except (KeyboardInterrupt, typer.Abort):
-        err.print("insiders: interrupted. What was finished stays; the same command goes on from there.")
-        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

@@ -31,7 +31,7 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         data = engine.run(month_totals(engine.table(raw_invoices), clusterable, month.first_day))
         buckets = [
             {"bucket": row["bucket"], "lines": row["lines"], "net revenue": float(row["net_revenue"])}
-            for row in data.select(["bucket", "lines", "net_revenue"]).to_pylist()
+            for row in sorted(data.to_pylist(), key=lambda row: (row["bucket"].startswith("dropped"), row["bucket"]))
         ]
         return Made(data, metadata={"buckets": shown_as_table(buckets)})
 

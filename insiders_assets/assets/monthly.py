@@ -94,6 +94,7 @@ def monthly_asset(
                 dg.AssetCheckSpec(
                     CONTRACT_CHECK,
                     asset=asset_name,
+                    blocking=True,
                     description=f"Columns, types, values and key of {table.name} are as its contract says; "
                     "otherwise nothing is written.",
                 )

@@ -18,6 +18,9 @@ from insiders_assets.settings import PREFIX, Settings
 if TYPE_CHECKING:
     import dagster as dg
 
+# For runs of this process: what they write is on the terminal already, and capturing it for the page starts four
+# processes per run, one of which shows its traceback on Ctrl-C.
+NO_COMPUTE_LOGS = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 RUN_LOCK = "run.lock"
 # Left to its own choice SQLAlchemy 2.1 takes psycopg 3, which refuses the NOTIFY of Dagster's events.
 DRIVER = "postgresql+psycopg2"
@@ -99,9 +102,11 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """
     import dagster as dg
     import sqlalchemy.exc
+    from dagster._core.instance.ref import InstanceRef
 
     try:
-        with dg.DagsterInstance.from_config(str(settings.instance_folder)) as instance:
+        reference = InstanceRef.from_dir(str(settings.instance_folder), overrides={"compute_logs": NO_COMPUTE_LOGS})
+        with dg.DagsterInstance.from_ref(reference) as instance:
             yield instance
     except Exception as wrong:
         kinds = (InsidersError, sqlalchemy.exc.DBAPIError)

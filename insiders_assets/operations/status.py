@@ -32,10 +32,8 @@ class TableStatus:
 def status(platform: Platform) -> list[TableStatus]:
     """Every table of every month that can exist, oldest first; of the landed ones before a run has recorded which."""
     first, last = platform.settings.first_month, platform.settings.last_month
-    if first and last:
-        months = month_range(first, last)
-    else:
-        months = [month_of(month) for month in platform.ledger().months()]
+    landed = [month_of(month) for month in platform.ledger().months()]
+    months = month_range(first, last) if first and last else landed
     if not months:
         return []
     lookup = Lookup(platform)

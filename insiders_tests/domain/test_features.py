@@ -252,7 +252,7 @@ def counts(row: Row) -> bool:
     return row["dropped_by"] is None
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=20)
 @given(LINES, st.sets(st.sampled_from(["7", "8", "9"])))
 def test_the_buckets_of_a_month_add_up_to_every_line(
     engine: DuckDBEngine, rows: list[Row], clusterable: set[str]
@@ -282,7 +282,7 @@ def test_the_buckets_of_a_month_add_up_to_every_line(
         assert total["items_returned"] == -sum(row["quantity"] for row in returned)
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=10)
 @given(LINES)
 def test_purchases_features_and_days_tell_of_the_same_money(engine: DuckDBEngine, rows: list[Row]) -> None:
     lines = engine.table(raw(*rows))
@@ -304,7 +304,7 @@ def test_purchases_features_and_days_tell_of_the_same_money(engine: DuckDBEngine
     assert {row["day"] for row in everybody} == {row["invoiced_at"].date() for row in rows if counts(row)}
 
 
-@settings(deadline=None, max_examples=8)
+@settings(deadline=None, max_examples=6)
 @given(LINES, st.randoms(use_true_random=False))
 def test_only_the_order_of_appearance_hangs_on_the_order_of_the_lines(
     engine: DuckDBEngine, rows: list[Row], random: Any

@@ -106,7 +106,7 @@ def counts(rows: Sequence[Row]) -> Counter[tuple[Any, ...]]:
 # -- the multiset union
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(FILE, min_size=1, max_size=3).filter(any))
 @example([[{}, {}], [{}, {}, {}], [{}]])
 def test_each_identical_line_is_there_as_often_as_in_the_file_that_has_it_most_often(
@@ -126,7 +126,7 @@ def test_each_identical_line_is_there_as_often_as_in_the_file_that_has_it_most_o
     assert [source(row) for row in found] == sorted({source(row) for row in found})
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(st.tuples(FILE, FILE, FILE).filter(any), st.permutations(range(3)))
 def test_the_order_of_arrival_has_no_influence(
     engine: DuckDBEngine, given_files: tuple[list[Row], ...], order: list[int]
@@ -137,7 +137,7 @@ def test_the_order_of_arrival_has_no_influence(
     assert found == union(engine, [rows for _, rows in ranked], [rank for rank, _ in ranked])
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(st.tuples(FILE.filter(len), FILE, FILE))
 def test_an_occurrence_belongs_to_the_smallest_file_that_has_it(
     engine: DuckDBEngine, given_files: tuple[list[Row], ...]
@@ -152,7 +152,7 @@ def test_an_occurrence_belongs_to_the_smallest_file_that_has_it(
     assert Counter((row["source_file"], content(row)) for row in union(engine, files)) == owned
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(FILE.filter(len))
 def test_one_file_alone_is_taken_as_it_stands(engine: DuckDBEngine, rows: list[Row]) -> None:
     (file,) = landed(rows)
@@ -240,7 +240,7 @@ def test_a_guest_counts_and_so_does_a_line_without_article_or_country(engine: Du
     assert dropped(engine, UCI, {**nobody, "unit_price": Decimal(0)}) == ["price_below_minimum"]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(
     st.lists(
         st.fixed_dictionaries(
