@@ -103,6 +103,8 @@ def serving(settings: Settings, port: int | None = None, host: str = "127.0.0.1"
         url = f"http://{f'[{host}]' if ':' in host else host}:{chosen}"
         with open_platform(settings) as platform:
             platform.warehouse.check()
+            with open_instance(settings):
+                pass  # its databases are made here: two servers that make them at once leave them broken for good
             log = settings.home / "serve.log"
             mode = "wb" if log.exists() and log.stat().st_size > LONGEST_LOG else "ab"
             with log.open(mode) as words, _processes(settings, chosen, host, words, lock) as processes:
@@ -259,7 +261,8 @@ def _end_killed_runs(settings: Settings) -> None:
     from insiders_assets.operations.executing import STARTED_HERE
 
     alive = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
-    with open_instance(settings) as instance:
+    # Where the instance does not answer, the stopping goes on; the limit of run_monitoring then ends such a run.
+    with suppress(InsidersError), open_instance(settings) as instance:
         for run in instance.get_runs(dg.RunsFilter(statuses=alive)):
             if not STARTED_HERE.items() <= run.tags.items():
                 instance.report_run_failed(run, "`insiders serve` was stopped during this run.")

@@ -26,7 +26,7 @@ def test_laps_add_up_to_the_whole() -> None:
 
 def test_the_months_of_an_asset_are_one_line() -> None:
     stages = [Stage("raw_invoices 2011-11", 1, 2, 100), Stage("raw_invoices 2011-12", 2, 3, 50)]
-    assert "| raw_invoices (2 months) | 3.00 | 5.00 | 100 |" in by_asset(stages)
+    assert "| raw_invoices × 2 | 3.00 | 5.00 | 100 |" in by_asset(stages)
 
 
 def test_a_duel_keeps_the_least_times_and_what_agreed() -> None:
