@@ -10,7 +10,6 @@ import csv
 import datetime as dt
 import errno
 import json
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -61,9 +60,6 @@ def main() -> None:
         sys.exit(code)
     except InsidersError as wrong:
         sys.exit(_refuse(wrong))
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except OSError as wrong:
         if wrong.errno not in REFUSED_BY_DISK:
             raise
@@ -183,7 +179,7 @@ def sql(
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(result.columns)
         writer.writerows(result.rows)
-        sys.stdout.flush()  # here, where a reader that has gone away is understood
+        sys.stdout.flush()  # here, where Typer takes a reader that has gone away for the end
     else:
         print_table((["" if value is None else value for value in row] for row in result.rows), result.columns)
 
@@ -238,8 +234,8 @@ def _today() -> dt.date:
 def _month(text: str) -> dt.date:
     try:
         return parse_month(text)
-    except ValueError as wrong:
-        raise SettingsError(f"{wrong}.") from None
+    except ValueError:
+        raise SettingsError(f"{text!r} is not a month.", "Write it as YYYY-MM, for example 2011-12.") from None
 
 
 def _tell(progress: Progress) -> None:

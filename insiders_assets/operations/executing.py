@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +26,12 @@ from insiders_assets.settings import Settings
 
 ASSETS = ("landed_invoices", *MONTHLY_TABLES)
 STARTED_HERE = {"insiders/started_by": "command line"}
+UNFINISHED = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 
 
 @dataclass(frozen=True)
@@ -56,16 +65,47 @@ def execute(
     """
     subject = partition[:7] if job == MONTHLY else partition.rpartition("@")[0]
     definitions = build_definitions(settings, loggers={"progress": _progress_logger(subject, tell)})
+    with _noticing_interrupts() as interrupted:
+        try:
+            definitions.resolve_job_def(job).execute_in_process(
+                run_config={"loggers": {"progress": {}}, **(config or {})},
+                partition_key=partition,
+                instance=instance,
+                tags=STARTED_HERE,
+                **options,
+            )
+        except (Exception, dg.DagsterExecutionInterruptedError) as wrong:
+            raise (KeyboardInterrupt() if interrupted() else _speaking(wrong)) from wrong
+        if interrupted():
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def _noticing_interrupts() -> Iterator[Callable[[], bool]]:
+    """Give a question: has Ctrl-C come within the block?
+
+    Python writes every signal to this pipe, whoever handles it. The exception alone does not tell: DuckDB made an error
+    of its own of one that reached it in a callback, and another library may swallow it.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only the main thread hears of signals
+        yield lambda: False
+        return
+    reading, writing = os.pipe()
+    for end in (reading, writing):
+        os.set_blocking(end, False)
+
+    def has_come() -> bool:
+        with suppress(BlockingIOError):
+            return signal.SIGINT in os.read(reading, 4096)
+        return False
+
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     try:
-        definitions.resolve_job_def(job).execute_in_process(
-            run_config={"loggers": {"progress": {}}, **(config or {})},
-            partition_key=partition,
-            instance=instance,
-            tags=STARTED_HERE,
-            **options,
-        )
-    except (dg.DagsterError, dg.DagsterExecutionInterruptedError) as wrong:
-        raise _speaking(wrong) from wrong
+        yield has_come
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(reading)
+        os.close(writing)
 
 
 def end_killed_runs(instance: dg.DagsterInstance) -> None:
@@ -74,20 +114,16 @@ def end_killed_runs(instance: dg.DagsterInstance) -> None:
     A killed process cannot say that it has ended: its run would stay STARTED for ever, and take one of the few places
     that the web page's queue has.
     """
-    left = dg.RunsFilter(
-        statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING],
-        tags=STARTED_HERE,
-    )
-    for run in instance.get_runs(left):
-        instance.report_run_failed(run, "The command that had started this run was killed.")
+    for run in instance.get_runs(dg.RunsFilter(tags=STARTED_HERE, statuses=UNFINISHED)):
+        instance.report_run_failed(run, "The command that had started this run was stopped or killed.")
 
 
 def _speaking(wrong: BaseException) -> BaseException:
     """The error that speaks to a person, where Dagster has wrapped it."""
     for cause in causes(wrong):
-        if isinstance(cause, InsidersError | KeyboardInterrupt):
+        if isinstance(cause, InsidersError):
             return cause
-        if isinstance(cause, dg.DagsterExecutionInterruptedError):
+        if isinstance(cause, KeyboardInterrupt | dg.DagsterExecutionInterruptedError):
             return KeyboardInterrupt()
     return wrong
 
