@@ -8,10 +8,12 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+import logging
 import os
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
@@ -69,6 +71,7 @@ def insiders_here(*arguments: object) -> Said:
     with (
         redirect_stdout(out),
         redirect_stderr(err),
+        pytests_stderr_left_open(),
         mock.patch.object(sys, "argv", ["insiders", *map(str, arguments)]),
         mock.patch.dict(os.environ, environment(), clear=True),
         pytest.raises(SystemExit) as ended,
@@ -77,6 +80,21 @@ def insiders_here(*arguments: object) -> Said:
     assert dict(os.environ) == before
     texts = [stream.buffer.getvalue().decode() for stream in (out, err)]  # type: ignore[attr-defined]
     return Said(int(ended.value.code or 0), *texts)
+
+
+@contextmanager
+def pytests_stderr_left_open() -> Iterator[None]:
+    """Keep absl, which TensorFlow brings, from closing the stderr of the test run.
+
+    When Dagster sets up its logging, all handlers are closed, and absl's closes the stream that it was born with unless
+    that is sys.stderr just then; while stderr is redirected it is not. The command itself never redirects it.
+    """
+    absl = sys.modules.get("absl.logging")
+    if absl is None:
+        yield
+        return
+    with mock.patch.object(absl.PythonHandler, "close", logging.StreamHandler.close):
+        yield
 
 
 def hashes(home: Path) -> Hashes:
