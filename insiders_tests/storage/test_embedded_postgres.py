@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import signal
@@ -244,7 +245,9 @@ def test_a_first_start_that_was_interrupted_is_made_again(server: EmbeddedPostgr
 
 
 def test_ctrl_c_on_one_user_does_not_kill_the_server_of_the_other(server: EmbeddedPostgres) -> None:
-    own_terminal = {"start_new_session": True, "stderr": subprocess.DEVNULL}
+    # A shell's background job, and all that it starts, has Ctrl-C ignored; at a terminal it counts.
+    counts = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    own_terminal = {"start_new_session": True, "stderr": subprocess.DEVNULL, "preexec_fn": counts}
     with another_process(server.home, **own_terminal) as starter, server.running() as url:
         os.killpg(starter.pid, signal.SIGINT)
         assert starter.wait(30) != 0
