@@ -247,6 +247,7 @@ def _sentence(wrong: ValidationError, path: Path, overrides: Mapping[str, Any]) 
             source = f"environment variable {PREFIX}{top.upper()}"
         else:
             source = f"{name} in {path}"
-        message = str(error["msg"]).removeprefix("Value error, ")
+        unknown = error["type"] == "extra_forbidden"
+        message = "is no setting of Insiders" if unknown else str(error["msg"]).removeprefix("Value error, ")
         told.append(f"{source}: {message}")
     return "; ".join(told) + "."

@@ -246,7 +246,7 @@ def test_a_place_that_is_none_is_refused(home: Path, text: str) -> None:
 
 def test_an_unknown_key_of_the_file_is_refused(home: Path) -> None:
     write(home, f'laek = "{SECRET}"\n')
-    assert f"laek in {home / 'insiders.toml'}: Extra inputs are not permitted" in refused(home)
+    assert f"laek in {home / 'insiders.toml'}: is no setting of Insiders" in refused(home)
 
 
 def test_a_layout_without_a_column_is_refused_by_its_name(home: Path) -> None:

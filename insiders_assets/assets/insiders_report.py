@@ -28,6 +28,7 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
             "revenue_forecast": None,
         },
         group="report",
+        settings_read=("currency",),
         kinds={"duckdb", "postgres"},
     )
     def insiders_report(month: Month, **inputs: Dataset) -> Made:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 OWNERS = ["team:insiders"]
 CONTRACT_CHECK = "keeps_its_contract"
+# Where a version notes, beside the tables that it read, the settings that it was made with.
+SETTINGS = "settings"
 
 
 @dataclass(frozen=True)
@@ -68,18 +70,19 @@ def monthly_asset(
     inputs: Mapping[str, dg.PartitionMapping | None],
     group: str,
     kinds: set[str],
-    name: str | None = None,
     lineage: Mapping[str, dg.PartitionMapping] | None = None,
+    settings_read: tuple[str, ...] = (),
     may_skip: bool = False,
 ) -> Callable[[Callable[..., Made]], dg.AssetsDefinition]:
     """Make an asset of `function(month: Month, **inputs: Dataset) -> Made`; its docstring is the description.
 
     `inputs` are upstream assets and their partition mappings (None: the same month); `lineage` are upstream assets that
-    are shown, but not loaded.
+    are shown, but not loaded. `settings_read` are the settings that the rows depend on: a month made with another value
+    is due again.
     """
 
     def decorate(function: Callable[..., Made]) -> dg.AssetsDefinition:
-        asset_name = name or function.__name__
+        asset_name = function.__name__
 
         @dg.asset(
             name=asset_name,
@@ -122,6 +125,8 @@ def monthly_asset(
                 raise
             yield dg.AssetCheckResult(passed=True, check_name=CONTRACT_CHECK, metadata={"rows": data.num_rows})
             reads = {handle.table.name: handle.hashes for handle in loaded.values()}
+            if settings_read:
+                reads[SETTINGS] = {one: str(getattr(month.platform.settings, one)) for one in settings_read}
             yield dg.Output(
                 Product(table, data, made.files, {**reads, **made.reads}),
                 metadata={**made.metadata, "seconds": round(time.perf_counter() - started, 3), "peak MB": peak_mb()},

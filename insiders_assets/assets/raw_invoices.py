@@ -6,7 +6,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.dataset
 
-from insiders_assets.assets.monthly import Made, Month, monthly_asset, shown_as_table
+from insiders_assets.assets.monthly import SETTINGS, Made, Month, monthly_asset, shown_as_table
 from insiders_assets.contracts.lines import LANDED_LINES, RAW_INVOICES
 from insiders_assets.domain.invoices import Profile, choose_profile, with_excluded_customers
 from insiders_assets.settings import Settings
@@ -71,7 +71,7 @@ def clean_month(month: Month, ledger: Ledger) -> Made:
         },
         reads={
             "landed_invoices": {name: part.content_hash for name, part in parts.items()},
-            "settings": {"profile": profile.fingerprint},
+            SETTINGS: {"profile": profile.fingerprint},
         },
     )
 

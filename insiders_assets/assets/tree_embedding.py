@@ -20,6 +20,7 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
         # The lines are read for the forest's target only; see domain.embedding.revenue_as_the_notebook_added_it.
         inputs={"customer_features": None, "raw_invoices": window(history_months)},
         group="segments",
+        settings_read=("recipe", "min_clusterable"),
         kinds={"scikitlearn", "postgres"},
     )
     def tree_embedding(month: Month, customer_features: Dataset, raw_invoices: Dataset) -> Made:

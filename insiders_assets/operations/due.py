@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from insiders_assets.assets.monthly import SETTINGS
 from insiders_assets.assets.platform import Platform
+from insiders_assets.assets.raw_invoices import profile_in_force
 from insiders_assets.definitions import MONTHLY_TABLES, build_definitions
-from insiders_assets.domain.invoices import choose_profile, with_excluded_customers
 from insiders_assets.partitions import key_of, month_range, shift
 from insiders_assets.settings import Settings
 from insiders_assets.storage.lake import Version
@@ -86,8 +87,11 @@ def _reason(lookup: Lookup, asset: str, month: dt.date) -> str:
     version = lookup.current(MONTHLY_TABLES[asset].name, key_of(month))
     if version is None:
         return "it was never made"
-    if asset == "raw_invoices":
-        return _lines_changed(lookup, version, month)
+    if asset == "raw_invoices" and dict(version.reads.get("landed_invoices", {})) != _parts(lookup, month):
+        return "its landed files have changed"
+    for setting, value in version.reads.get(SETTINGS, {}).items():
+        if value != _in_force(lookup, setting):
+            return f"the setting {setting} has changed"
     first = lookup.platform.settings.first_month or month
     for read, months_back in lookup.reach[asset].items():
         table = MONTHLY_TABLES[read].name
@@ -103,14 +107,12 @@ def _reason(lookup: Lookup, asset: str, month: dt.date) -> str:
     return ""
 
 
-def _lines_changed(lookup: Lookup, version: Version, month: dt.date) -> str:
+def _parts(lookup: Lookup, month: dt.date) -> dict[str, str]:
+    return {name: part.content_hash for name, part in lookup.ledger.parts(key_of(month)).items()}
+
+
+def _in_force(lookup: Lookup, setting: str) -> str:
     settings = lookup.platform.settings
-    parts = {name: part.content_hash for name, part in lookup.ledger.parts(key_of(month)).items()}
-    if dict(version.reads.get("landed_invoices", {})) != parts:
-        return "its landed files have changed"
-    profile = choose_profile(settings.profile, [file.profile for file in lookup.ledger.live])
-    if settings.excluded_customers is not None:
-        profile = with_excluded_customers(profile, settings.excluded_customers)
-    if dict(version.reads.get("settings", {})) != {"profile": profile.fingerprint}:
-        return "the cleaning rules have changed"
-    return ""
+    if setting == "profile":
+        return profile_in_force(settings, lookup.ledger).fingerprint
+    return str(getattr(settings, setting))

@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -142,15 +143,16 @@ class FolderStore:
     def _replace(self, target: Path, content: bytes) -> None:
         with storage_errors(self.location):
             target.parent.mkdir(parents=True, exist_ok=True)
-            handle, unfinished = tempfile.mkstemp(dir=target.parent, prefix=".unfinished-")
+            # Not mkstemp: its files are closed to everybody else, and a lake is read by others too.
+            unfinished = target.parent / f".unfinished-{uuid.uuid4().hex}"
             try:
-                with os.fdopen(handle, "wb") as file:
+                with unfinished.open("xb") as file:
                     file.write(content)
                     file.flush()
                     os.fsync(file.fileno())
-                Path(unfinished).replace(target)
+                unfinished.replace(target)
             except BaseException:
-                Path(unfinished).unlink(missing_ok=True)
+                unfinished.unlink(missing_ok=True)
                 raise
 
 

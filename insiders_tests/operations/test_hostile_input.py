@@ -378,3 +378,21 @@ def test_a_month_is_due_when_its_window_reaches_further_back(standing: Path) -> 
         due = {one.asset: one.reason for one in due_assets(Lookup(platform), second)}
     assert due["customer_features"] == "its window of raw_invoices has other months now"
     assert "raw_invoices" not in due
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "first_due"),
+    [
+        ("excluded_customers", ("1",), "raw_invoices"),
+        ("min_clusterable", 20, "tree_embedding"),
+        ("currency", "EUR", "insiders_report"),
+    ],
+)
+def test_a_month_is_due_from_the_asset_that_a_changed_setting_touches(
+    setting: str, value: object, first_due: str, standing: Path
+) -> None:
+    with open_platform(load_settings(standing, **{setting: value})) as platform:
+        due = due_assets(Lookup(platform), dt.date(2024, 2, 1))
+    assert due[0].asset == first_due
+    assert due[0].reason.startswith("the setting ")
+    assert due[-1].asset == "insiders_report"

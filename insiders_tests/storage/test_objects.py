@@ -51,6 +51,17 @@ def test_an_object_that_is_there_stays(store: ObjectStore) -> None:
     assert store.read("a/object") == b"first"
 
 
+def test_files_of_a_lake_are_as_open_as_the_user_has_it(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        store = FolderStore(str(tmp_path))
+        store.write("a/object", b"words")
+        store.swap("document", lambda _: b"words")
+    finally:
+        os.umask(before)
+    assert {oct((tmp_path / name).stat().st_mode & 0o777) for name in ("a/object", "document")} == {"0o644"}
+
+
 def test_an_object_that_is_not_there_is_none(store: ObjectStore) -> None:
     assert store.read("nowhere/object") is None
     assert store.names("nowhere") == []
