@@ -93,7 +93,6 @@ def test_a_second_one_on_the_same_home_is_refused_and_says_where_the_first_is(sh
 # -- how it ends
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux stops the children of a killed process")
 def test_after_a_killed_one_the_next_one_starts_and_a_stopped_one_leaves_no_process(open_folder: Path) -> None:
     with fresh_home(open_folder / "killed") as home, page_of(home, port_that_is_free()) as first:
