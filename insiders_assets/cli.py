@@ -24,6 +24,8 @@ from insiders_assets.terminal import err, out, print_line, print_table
 
 if TYPE_CHECKING:
     from insiders_assets.operations.running import Progress
+    from insiders_assets.storage.engine import Answer
+    from insiders_assets.storage.warehouse import Result
 
 app = typer.Typer(
     name="insiders",
@@ -169,12 +171,20 @@ def sql(
     query: str,
     home: Home = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated, for another program.")] = False,
+    as_known_at: Annotated[
+        str | None, typer.Option(help="Read the months as they were known then: 2011-12-05, or 2011-12-05T10:30 (UTC).")
+    ] = None,
 ) -> None:
     """Read the warehouse: one SELECT; tables stand in schema `insiders`, the last month in `current_…` views."""
     from insiders_assets.assets.platform import open_platform
+    from insiders_assets.operations.as_known import parse_moment, query_as_known_at
 
     with open_platform(_existing_home(home)) as platform:
-        result = platform.warehouse.query(query)
+        result: Answer | Result = (
+            query_as_known_at(platform, query, parse_moment(as_known_at))
+            if as_known_at
+            else platform.warehouse.query(query)
+        )
     if as_csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(result.columns)
@@ -213,6 +223,30 @@ def declare_empty(month: str, home: Home = None) -> None:
         lines = sum(part.lines for part in declare(platform.lake, first_day).parts(first_day.isoformat()).values())
     found = f"is declared empty, but its {lines:,} landed lines count" if lines else "is known to be empty"
     out.print(f"{first_day:%Y-%m} {found}.")
+
+
+@app.command()
+def retire(file_key: Annotated[str, typer.Argument(metavar="KEY")], home: Home = None) -> None:
+    """Say that the lines of a landed file no longer count; recorded in the ledger, and its months are due again."""
+    from insiders_assets.assets.platform import open_platform
+    from insiders_assets.operations.home import only_one
+    from insiders_assets.operations.landing import retire as retire_file
+
+    settings = _existing_home(home)
+    with only_one(settings), open_platform(settings) as platform:
+        retired = retire_file(platform, file_key)
+    months = ", ".join(month[:7] for month in retired.months) or "no month"
+    print_line(f"{file_key} is retired: its {retired.good_lines:,} lines no longer count. Due again: {months}.")
+    print_line("Next: insiders run")
+
+
+@app.command()
+def maintain(home: Home = None) -> None:
+    """Remove old versions, objects that nothing names, and old runs, by the policy of the settings."""
+    from insiders_assets.operations.maintaining import maintain as tidy
+
+    for line in tidy(_existing_home(home)).lines:
+        print_line(line)
 
 
 def _existing_home(home: Path | None) -> Settings:

@@ -6,6 +6,7 @@ Belongs here: assembly. Does not belong here: any asset, job or check of its own
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,61 +18,59 @@ from insiders_assets.assets import (
     customer_purchases,
     insiders_report,
     landed_invoices,
+    month_files,
     month_totals,
     raw_invoices,
     revenue_forecast,
     tree_embedding,
 )
 from insiders_assets.assets.platform import Platform, open_platform
-from insiders_assets.automation.jobs import jobs, schedules
-from insiders_assets.checks import months
-from insiders_assets.contracts.customers import CUSTOMER_FEATURES, CUSTOMER_PURCHASES, MONTH_TOTALS
-from insiders_assets.contracts.forecast import REVENUE_FORECAST
-from insiders_assets.contracts.lines import LANDED_FILES, QUARANTINE_COUNTS, RAW_INVOICES
-from insiders_assets.contracts.report import REPORT_FACTS
-from insiders_assets.contracts.segments import CLUSTER_LABELS, TREE_EMBEDDING
-from insiders_assets.contracts.table import Table
+from insiders_assets.automation.due import Reach, reach_of
+from insiders_assets.automation.jobs import MONTHLY, jobs, schedules
+from insiders_assets.automation.sensors import sensors
+from insiders_assets.checks import drift, months, publishing
+from insiders_assets.contracts.catalogue import MONTHLY_TABLES
 from insiders_assets.partitions import all_up_to, monthly_partitions
 from insiders_assets.settings import Settings, load_settings
 from insiders_assets.storage.io_managers import LakeIOManager, WarehouseIOManager
 
-# The tables of the monthly assets, in the order in which a month makes them.
-MONTHLY_TABLES: dict[str, Table] = {
-    "raw_invoices": RAW_INVOICES,
-    "customer_purchases": CUSTOMER_PURCHASES,
-    "customer_features": CUSTOMER_FEATURES,
-    "month_totals": MONTH_TOTALS,
-    "tree_embedding": TREE_EMBEDDING,
-    "cluster_labels": CLUSTER_LABELS,
-    "revenue_forecast": REVENUE_FORECAST,
-    "insiders_report": REPORT_FACTS,
-}
-PUBLISHED_TABLES = (*(table for table in MONTHLY_TABLES.values() if table.published), LANDED_FILES, QUARANTINE_COUNTS)
-
 
 def build_definitions(settings: Settings, loggers: dict[str, dg.LoggerDefinition] | None = None) -> dg.Definitions:
     """The assets, jobs, schedules and resources of one set of settings; tests and the command line build their own."""
+    # A backfill of single assets makes many months in one run where the asset can; one of the whole job goes month by
+    # month. Dagster warns of the difference at every load, and offers no way to say that it is meant.
+    warnings.filterwarnings("ignore", message=f"Asset job {MONTHLY} materializes assets with varying BackfillPolicies")
     partitions = monthly_partitions(settings)
-    history = settings.history_months
-    monthly_job = jobs(partitions)
+    monthly = _monthly_assets(settings, partitions)
     return dg.Definitions(
-        assets=[
-            landed_invoices.landed_invoices,
-            raw_invoices.build(partitions),
-            customer_purchases.build(partitions),
-            customer_features.build(partitions, history),
-            month_totals.build(partitions),
-            tree_embedding.build(partitions, history),
-            cluster_labels.build(partitions),
-            revenue_forecast.build(partitions, all_up_to(settings)),
-            insiders_report.build(partitions, history),
-        ],
-        asset_checks=months.build(partitions),
-        jobs=monthly_job,
-        schedules=schedules(monthly_job[1]),
+        assets=[landed_invoices.landed_invoices, *monthly],
+        asset_checks=[*months.build(partitions), *drift.build(partitions), *publishing.build(partitions, settings)],
+        jobs=jobs(partitions),
+        schedules=schedules(settings),
+        sensors=sensors(settings, reach_of(monthly)),
         resources=_resources(settings),
         loggers=loggers,
     )
+
+
+def reach_of_assets(settings: Settings) -> Reach:
+    """What every monthly asset of these settings reads, and how far back."""
+    return reach_of(_monthly_assets(settings, monthly_partitions(settings)))
+
+
+def _monthly_assets(settings: Settings, partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+    history = settings.history_months
+    return [
+        raw_invoices.build(partitions),
+        month_files.build(partitions),
+        customer_purchases.build(partitions),
+        customer_features.build(partitions, history),
+        month_totals.build(partitions),
+        tree_embedding.build(partitions, history),
+        cluster_labels.build(partitions),
+        revenue_forecast.build(partitions, all_up_to(settings)),
+        insiders_report.build(partitions, history),
+    ]
 
 
 @dg.definitions

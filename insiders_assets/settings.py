@@ -124,6 +124,13 @@ class Settings(BaseSettings):
     min_clusterable: Annotated[int, Field(ge=12)] = 50
     engine: Literal["duckdb"] = "duckdb"
 
+    automation: bool = True
+    sensor_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
+    quiet_seconds: Annotated[int, Field(ge=0, le=86_400)] = 60
+    settle_days: Annotated[int, Field(ge=0, le=27)] = 3
+    keep_versions_days: Annotated[int, Field(ge=1)] = 730
+    keep_logs_days: Annotated[int, Field(ge=1)] = 90
+
     @property
     def landing_location(self) -> str:
         """Folder or S3 prefix where files arrive."""

@@ -14,9 +14,10 @@ import dagster as dg
 import pytest
 import yaml
 
+from insiders_assets.contracts.catalogue import MONTHLY_TABLES, PUBLISHED_TABLES
 from insiders_assets.contracts.lines import LANDED_LINES, QUARANTINE
 from insiders_assets.contracts.table import Column, Table
-from insiders_assets.definitions import MONTHLY_TABLES, PUBLISHED_TABLES, build_definitions
+from insiders_assets.definitions import build_definitions
 from insiders_assets.operations.home import WORKSPACE, environment, instance_config, open_instance, prepare_home
 from insiders_assets.settings import PREFIX, Settings, load_settings
 from insiders_tests.servers import tcp_postgres
@@ -28,6 +29,7 @@ IMPORT_SECONDS = 4
 ASSETS = {
     "landed_invoices": [],
     "raw_invoices": ["landed_invoices"],
+    "month_files": ["landed_invoices", "raw_invoices"],
     "customer_purchases": ["raw_invoices"],
     "customer_features": ["raw_invoices"],
     "month_totals": ["customer_features", "raw_invoices"],
@@ -86,10 +88,23 @@ def test_every_monthly_asset_has_its_table(definitions: dg.Definitions) -> None:
 def test_the_jobs_and_the_schedule(definitions: dg.Definitions) -> None:
     repository = definitions.get_repository_def()
     jobs = {job.name for job in repository.get_all_jobs()}
-    assert {name for name in jobs if not name.startswith("__")} == {"land", "monthly"}
-    (schedule,) = repository.schedule_defs
-    assert (schedule.name, schedule.job_name, schedule.cron_schedule) == ("monthly_schedule", "monthly", "0 6 3 * *")
-    assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
+    assert {name for name in jobs if not name.startswith("__")} == {"land", "monthly", "catch_up", "maintain", "watch"}
+    assert {(one.name, one.job_name, one.cron_schedule) for one in repository.schedule_defs} == {
+        ("monthly_schedule", "catch_up", "0 6 4 * *"),
+        ("watch_schedule", "watch", "0 8 * * *"),
+        ("maintenance_schedule", "maintain", "0 4 * * 0"),
+    }
+    assert {(one.name, one.job_name) for one in repository.sensor_defs} == {
+        ("arrivals", "catch_up"),
+        ("due_months", "catch_up"),
+    }
+
+
+@pytest.mark.parametrize(("automation", "status"), [(True, "RUNNING"), (False, "STOPPED")])
+def test_schedules_and_sensors_run_by_default_where_automation_is_on(automation: bool, status: str) -> None:
+    repository = build_definitions(uci_settings().model_copy(update={"automation": automation})).get_repository_def()
+    automatic = [*repository.schedule_defs, *repository.sensor_defs]
+    assert {one.default_status.value for one in automatic} == {status}
 
 
 def test_the_monthly_job_has_every_asset_but_the_landing(definitions: dg.Definitions) -> None:
@@ -105,6 +120,11 @@ def test_the_checks_and_what_they_claim(definitions: dg.Definitions) -> None:
     assert checks == {
         ("cluster_labels", "labels_cover_every_customer"),
         ("month_totals", "buckets_add_up"),
+        ("month_totals", "volume_is_as_usual"),
+        ("month_files", "landed_lines_are_accounted_for"),
+        ("insiders_report", "readers_see_what_the_lake_holds"),
+        ("insiders_report", "members_share_is_as_usual"),
+        ("insiders_report", "last_closed_month_is_there"),
         *((asset, "keeps_its_contract") for asset in MONTHLY_TABLES),
     }
 

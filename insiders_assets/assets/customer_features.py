@@ -20,6 +20,7 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
         inputs={"raw_invoices": window(history_months)},
         group="customers",
         kinds={"duckdb", "postgres"},
+        many_months_at_once=True,
     )
     def customer_features(month: Month, raw_invoices: Dataset) -> Made:
         """What each identified customer did in this month and the twelve before: money, purchases, baskets, returns,

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 
 from insiders_assets.assets.monthly import Made, Month, monthly_asset
+from insiders_assets.assets.revenue_forecast import member_ids
 from insiders_assets.contracts.report import REPORT_FACTS
+from insiders_assets.contracts.segments import CLUSTER_LABELS
+from insiders_assets.contracts.table import content_hash
+from insiders_assets.domain.restatement import Restatement, what_moved
 from insiders_assets.partitions import month_of, window
-from insiders_assets.storage.lake import Dataset
+from insiders_assets.storage.lake import Dataset, Version
 
-PAGE = "report.html"
+PAGE, RESTATED = "report.html", "restated.json"
 
 
 def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.AssetsDefinition:
@@ -54,21 +61,68 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
             }
             for position, fact in enumerate(facts_of(month.first_day, first), start=1)
         ]
-        forecast = inputs["revenue_forecast"].frame()
-        page = render_page(month.first_day, first, rows, forecast, month.platform.settings.currency)
+        data = pa.Table.from_pylist(rows, schema=REPORT_FACTS.arrow_schema)
+        currency = month.platform.settings.currency
+        moved = compared_with_before(month, content_hash(REPORT_FACTS, data), rows, inputs["cluster_labels"])
+        if moved:
+            month.log.warning(in_words(moved, currency))
+        page = render_page(month.first_day, first, rows, inputs["revenue_forecast"].frame(), currency, moved)
         headline: dict[str, float] = {row["key"]: row["value"] for row in rows if row["value"] is not None}
         expected = headline.get("forecast.net_revenue")
         return Made(
-            pa.Table.from_pylist(rows, schema=REPORT_FACTS.arrow_schema),
+            data,
             metadata={
+                **({"restated": in_words(moved, currency)} if moved else {}),
                 "insiders": int(headline["members.count"]),
                 "share of clusterable revenue": round(headline.get("members.share_of_revenue_clusterable", 0.0), 4),
                 **({"net revenue of next month": round(expected, 2)} if expected is not None else {}),
             },
-            files={PAGE: page.encode()},
+            files={PAGE: page.encode(), **({RESTATED: json.dumps(asdict(moved), indent=1).encode()} if moved else {})},
         )
 
     return insiders_report
+
+
+def compared_with_before(
+    month: Month, new_hash: str, rows: Sequence[Mapping[str, Any]], labels: Dataset
+) -> Restatement | None:
+    """What moved against the last version of this month's report with another content; None if there is none.
+
+    It stands beside the table and not in it: a month's rows are the same whatever was known before.
+    """
+    lake = month.platform.lake
+    earlier = [version for version in lake.history(REPORT_FACTS.name, month.key) if version.content_hash != new_hash]
+    if not earlier:
+        return None
+    before = earlier[-1]
+    facts = lake.objects(REPORT_FACTS, [before.path]).to_table().to_pylist()
+    labels_before = _labels_of(month, before)
+    members_before = member_ids(labels_before)["customer_id"].to_pylist() if labels_before else None
+    return what_moved(before.recorded_at, facts, rows, members_before, member_ids(labels)["customer_id"].to_pylist())
+
+
+def in_words(moved: Restatement, currency: str) -> str:
+    """The restatement in a line: members in and out, and their revenue before and after."""
+    from insiders_assets.reporting.page import write_number
+
+    if moved.entered is None or moved.left is None:
+        who = "who was a member then is not kept any more"
+    else:
+        who = f"{len(moved.entered)} members in, {len(moved.left)} out"
+    told = [f"restated, against the version of {moved.recorded_at[:16].replace('T', ' ')} UTC: {who}"]
+    for key, name in (("members.revenue", "their gross revenue"), ("base.revenue_all", "all cleaned sales")):
+        if fact := moved.fact(key):
+            before, after = (write_number(value, fact.unit, currency) for value in (fact.before, fact.after))
+            told.append(f"{name} {before} -> {after}")
+    return "; ".join(told)
+
+
+def _labels_of(month: Month, report: Version) -> Dataset | None:
+    """The labels that an earlier report was made from, while the lake keeps them."""
+    wanted = report.reads.get(CLUSTER_LABELS.name, {}).get(month.key)
+    kept = month.platform.lake.history(CLUSTER_LABELS.name, month.key)
+    found = [version for version in kept if version.content_hash == wanted]
+    return Dataset(month.platform.lake, CLUSTER_LABELS, {month.key: found[-1]}) if found else None
 
 
 def _number(rows: list[tuple]) -> float | None:

@@ -7,6 +7,7 @@ Belongs here: landing one file version. Does not belong here: overlap between fi
 import datetime as dt
 import getpass
 import hashlib
+import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -86,6 +87,8 @@ def land(platform: Platform, file_version: str, date_format: str | None, decimal
 
     key = file_version.rpartition("@")[0]
     layouts = platform.settings.layouts
+    # Before the content is read: should it be written again meanwhile, the new ETag is one that nobody has seen.
+    seen = platform.landing.stat(key)
     with local_file(platform, key) as (path, sha256):
         if version_name(key, sha256) != file_version:
             raise InputError(f"{key} has changed since this version was seen.", "Land it again under its new content.")
@@ -118,9 +121,34 @@ def land(platform: Platform, file_version: str, date_format: str | None, decimal
         first_date=first,
         last_date=last,
         months=_write_parts(platform, file_version, good),
+        etag=seen.etag if seen else None,
     )
-    publish_ledger(platform, change_ledger(platform.lake, lambda book: _with_landed(book, new)))
+    publish_ledger(platform, change_ledger(platform.lake, lambda book: _with_landed(book, new)), key)
     return new
+
+
+def refuse(platform: Platform, file_key: str, sha256: str, etag: str, why: str) -> FileVersion:
+    """Enter in the ledger that a file version cannot be used, and why: it is not looked at again until it changes."""
+    refused = FileVersion(
+        file_version=version_name(file_key, sha256),
+        file_key=file_key,
+        sha256=sha256,
+        layout="",
+        profile=None,
+        landed_by=getpass.getuser(),
+        landed_at=platform.lake.clock().isoformat(timespec="seconds"),
+        lines=0,
+        good_lines=0,
+        quarantined_lines=0,
+        reasons={},
+        quarantine_path="",
+        first_date=None,
+        last_date=None,
+        etag=etag,
+        refused=why,
+    )
+    publish_ledger(platform, change_ledger(platform.lake, lambda book: book.with_refused(refused)), file_key)
+    return refused
 
 
 def _with_landed(book: Ledger, new: FileVersion) -> Ledger:
@@ -141,6 +169,11 @@ def _with_landed(book: Ledger, new: FileVersion) -> Ledger:
             f"first: `insiders declare-empty {lost[0][:7]}`.",
         )
     return after
+
+
+def in_utf8(name: str) -> str:
+    """A name as a database takes it: bytes that are no text, as a file system may have them, are spelled out."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 @contextmanager
@@ -175,22 +208,23 @@ def refuse_too_many_bad_lines(key: str, reasons: Mapping[str, int], good: int, m
         )
 
 
-def publish_ledger(platform: Platform, ledger: Ledger) -> None:
-    """Show readers what the ledger says of every file; what they have already is left alone."""
+def publish_ledger(platform: Platform, ledger: Ledger, file_key: str | None = None) -> None:
+    """Show readers what the ledger says of one file or of every file; what they have already is left alone."""
     published = {place: found.version for place, found in platform.warehouse.published().items()}
-    for key in sorted({file.file_key for file in ledger.files}):
+    for key in [file_key] if file_key else sorted({file.file_key for file in ledger.files}):
+        scope = in_utf8(key)
         for table, rows in _published_rows(ledger, key):
-            data = table.validate(pa.Table.from_pylist(rows, schema=table.arrow_schema))
-            digest = content_hash(table, data)
-            if published.get((table.name, key)) != digest[:16]:
+            version = hashlib.sha256(json.dumps(rows, default=str, sort_keys=True).encode()).hexdigest()[:16]
+            if published.get((table.name, scope)) != version:
+                data = table.validate(pa.Table.from_pylist(rows, schema=table.arrow_schema))
                 platform.warehouse.prepare([table])
-                platform.warehouse.publish(table, key, data, version=digest[:16], content_hash=digest)
+                platform.warehouse.publish(table, scope, data, version=version, content_hash=content_hash(table, data))
 
 
 def _published_rows(ledger: Ledger, key: str) -> list[tuple[Table, list[dict[str, Any]]]]:
     files = [file for file in ledger.files if file.file_key == key]
     counts = [
-        {"file_version": file.file_version, "reason": reason, "file_key": key, "lines": lines}
+        {"file_version": file.file_version, "reason": reason, "file_key": in_utf8(key), "lines": lines}
         for file in files
         for reason, lines in file.reasons.items()
     ]
@@ -201,9 +235,15 @@ def _ledger_row(landed: FileVersion) -> dict[str, Any]:
     def date(text: str | None) -> dt.date | None:
         return dt.date.fromisoformat(text) if text else None
 
+    def moment(text: str | None) -> dt.datetime | None:
+        return dt.datetime.fromisoformat(text).astimezone(dt.UTC).replace(tzinfo=None) if text else None
+
     return {
         **{name: getattr(landed, name) for name in LANDED_FILES.arrow_schema.names},
-        "landed_at": dt.datetime.fromisoformat(landed.landed_at).astimezone(dt.UTC).replace(tzinfo=None),
+        "file_key": in_utf8(landed.file_key),
+        "file_version": in_utf8(landed.file_version),
+        "landed_at": moment(landed.landed_at),
+        "retired_at": moment(landed.retired_at),
         "first_date": date(landed.first_date),
         "last_date": date(landed.last_date),
         "months": len(landed.months),

@@ -19,9 +19,10 @@ import dagster as dg
 import pyarrow as pa
 
 from insiders_assets.contracts.table import Column, Table
-from insiders_assets.errors import ContractError
-from insiders_assets.partitions import month_of
-from insiders_assets.storage.io_managers import Product
+from insiders_assets.errors import ContractError, MissingMonthError
+from insiders_assets.partitions import key_of, month_of, shift
+from insiders_assets.storage.io_managers import Product, tried_again_if_unreachable
+from insiders_assets.storage.lake import Dataset
 from insiders_assets.storage.warehouse_schema import SCHEMA, sql_type
 
 if TYPE_CHECKING:
@@ -73,12 +74,14 @@ def monthly_asset(
     lineage: Mapping[str, dg.PartitionMapping] | None = None,
     settings_read: tuple[str, ...] = (),
     may_skip: bool = False,
+    many_months_at_once: bool = False,
 ) -> Callable[[Callable[..., Made]], dg.AssetsDefinition]:
     """Make an asset of `function(month: Month, **inputs: Dataset) -> Made`; its docstring is the description.
 
     `inputs` are upstream assets and their partition mappings (None: the same month); `lineage` are upstream assets that
     are shown, but not loaded. `settings_read` are the settings that the rows depend on: a month made with another value
-    is due again.
+    is due again. With `many_months_at_once` a backfill makes all its months in one run; the function still sees one
+    month and what that month reads.
     """
 
     def decorate(function: Callable[..., Made]) -> dg.AssetsDefinition:
@@ -103,6 +106,7 @@ def monthly_asset(
                 )
             ],
             output_required=not may_skip,
+            backfill_policy=dg.BackfillPolicy.single_run() if many_months_at_once else None,
             group_name=group,
             kinds=kinds,
             owners=OWNERS,
@@ -113,28 +117,50 @@ def monthly_asset(
         )
         def compute(context: dg.AssetExecutionContext, **loaded: Any) -> Iterator[Any]:
             started = time.perf_counter()
-            month = Month(month_of(context.partition_key), context.resources.platform, context.log)
-            made = function(month, **loaded)
-            if made.data is None:
-                context.log.warning(made.skip)
-                return
-            try:
-                data = table.validate(made.data)
-            except ContractError as broken:
-                yield dg.AssetCheckResult(passed=False, check_name=CONTRACT_CHECK, metadata=_failure_metadata(broken))
-                raise
-            yield dg.AssetCheckResult(passed=True, check_name=CONTRACT_CHECK, metadata={"rows": data.num_rows})
-            reads = {handle.table.name: handle.hashes for handle in loaded.values()}
-            if settings_read:
-                reads[SETTINGS] = {one: str(getattr(month.platform.settings, one)) for one in settings_read}
+            platform: Platform = context.resources.platform
+            products: dict[str, Product] = {}
+            metadata: Mapping[str, Any] = {}
+            for key in context.partition_keys:
+                month = Month(month_of(key), platform, context.log)
+                read = {name: _read_by(month.first_day, loaded[name], inputs[name]) for name in inputs}
+                with tried_again_if_unreachable():
+                    made = function(month, **read)
+                if made.data is None:
+                    if len(context.partition_keys) > 1:
+                        raise MissingMonthError(made.skip)
+                    context.log.warning(made.skip)
+                    return
+                try:
+                    data = table.validate(made.data)
+                except ContractError as broken:
+                    yield dg.AssetCheckResult(
+                        passed=False, check_name=CONTRACT_CHECK, metadata=_failure_metadata(broken)
+                    )
+                    raise
+                reads = {handle.table.name: handle.hashes for handle in read.values()}
+                if settings_read:
+                    reads[SETTINGS] = {one: str(getattr(platform.settings, one)) for one in settings_read}
+                products[key] = Product(table, data, made.files, {**reads, **made.reads})
+                metadata = made.metadata
+            rows = sum(product.data.num_rows for product in products.values())
+            yield dg.AssetCheckResult(passed=True, check_name=CONTRACT_CHECK, metadata={"rows": rows})
+            # What is said of one month is not said of the others that a backfill makes in the same run.
+            told = metadata if len(products) == 1 else {"months made in this run": len(products)}
             yield dg.Output(
-                Product(table, data, made.files, {**reads, **made.reads}),
-                metadata={**made.metadata, "seconds": round(time.perf_counter() - started, 3), "peak MB": peak_mb()},
+                products,
+                metadata={**told, "seconds": round(time.perf_counter() - started, 3), "peak MB": peak_mb()},
             )
 
         return compute
 
     return decorate
+
+
+def _read_by(month: dt.date, handle: Dataset, mapping: dg.PartitionMapping | None) -> Dataset:
+    """What this month reads of a handle that holds what all months of the run read."""
+    back = mapping.start_offset if isinstance(mapping, dg.TimeWindowPartitionMapping) else 0
+    first, last = key_of(shift(month, back)), key_of(month)
+    return handle.only(*(scope for scope in handle.scopes if first <= scope <= last))
 
 
 def column_schema(table: Table) -> dg.TableSchema:
@@ -169,7 +195,10 @@ def peak_mb() -> int:
 
 def _dagster_type(table: Table) -> dg.DagsterType:
     def is_the_table(_: object, value: object) -> bool:
-        return isinstance(value, Product) and value.data.schema.equals(table.arrow_schema)
+        return isinstance(value, dict) and all(
+            isinstance(product, Product) and product.data.schema.equals(table.arrow_schema)
+            for product in value.values()
+        )
 
     return dg.DagsterType(
         is_the_table,

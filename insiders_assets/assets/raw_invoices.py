@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dagster as dg
 import pyarrow as pa
-import pyarrow.dataset
 
 from insiders_assets.assets.monthly import SETTINGS, Made, Month, monthly_asset, shown_as_table
 from insiders_assets.contracts.lines import LANDED_LINES, RAW_INVOICES
@@ -25,6 +24,7 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         group="lines",
         kinds={"duckdb", "parquet"},
         may_skip=True,
+        many_months_at_once=True,
     )
     def raw_invoices(month: Month) -> Made:
         """Every good line of the month from all files that count, overlap resolved; `dropped_by` names the cleaning
@@ -48,7 +48,7 @@ def clean_month(month: Month, ledger: Ledger) -> Made:
 
     platform, parts = month.platform, ledger.parts(month.key)
     profile = profile_in_force(platform.settings, ledger)
-    lines = platform.engine.table(_lines_of(month, [part.path for part in parts.values()]))
+    lines = platform.engine.table(platform.lake.objects(LANDED_LINES, [part.path for part in parts.values()]))
     if len(parts) > 1:
         ranks = pa.table({"source_file": list(parts), "rank": range(len(parts))})
         united = invoices.multiset_union(lines, platform.engine.table(ranks))
@@ -81,14 +81,6 @@ def profile_in_force(settings: Settings, ledger: Ledger) -> Profile:
     profile = choose_profile(settings.profile, [file.profile for file in ledger.live])
     excluded = settings.excluded_customers
     return profile if excluded is None else with_excluded_customers(profile, excluded)
-
-
-def _lines_of(month: Month, paths: list[str]) -> pa.dataset.Dataset | pa.Table:
-    store = month.platform.lake.store
-    if not paths:
-        return LANDED_LINES.empty()
-    files = [f"{store.root}/{path}" for path in paths]
-    return pa.dataset.dataset(files, filesystem=store.filesystem, format="parquet", schema=LANDED_LINES.arrow_schema)
 
 
 def _count(dropped_by: pa.ChunkedArray) -> dict[str, int]:

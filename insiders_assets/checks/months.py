@@ -1,4 +1,4 @@
-"""Claims about one month: its labels cover everybody, its buckets add up to its lines."""
+"""Claims about one month: every landed line is accounted for, its buckets add up, its labels cover everybody."""
 
 import warnings
 
@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from insiders_assets.assets.platform import Platform
 from insiders_assets.contracts.customers import CUSTOMER_FEATURES, MONTH_TOTALS
-from insiders_assets.contracts.lines import RAW_INVOICES
+from insiders_assets.contracts.lines import LANDED_LINES, RAW_INVOICES
 from insiders_assets.contracts.segments import CLUSTER_LABELS
 
 
@@ -32,7 +32,7 @@ def _build(partitions: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition
         description="Every customer of customer_features has exactly one row in cluster_labels, and nobody else has.",
     )
     def labels_cover_every_customer(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        lake, month = _platform(context).lake, context.partition_key
+        lake, month = platform_of(context).lake, context.partition_key
         labelled = lake.dataset(CLUSTER_LABELS, [month]).arrow(["customer_id"])["customer_id"]
         known = lake.dataset(CUSTOMER_FEATURES, [month]).arrow(["customer_id"])["customer_id"]
         unlabelled = len(known) - pc.sum(pc.is_in(known, labelled)).as_py() if len(known) else 0
@@ -48,7 +48,7 @@ def _build(partitions: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition
         description="The lines and the money of all buckets are the lines and the money of raw_invoices, exactly.",
     )
     def buckets_add_up(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        lake, month = _platform(context).lake, context.partition_key
+        lake, month = platform_of(context).lake, context.partition_key
         totals = lake.dataset(MONTH_TOTALS, [month]).arrow(["lines", "net_revenue"])
         raw = lake.dataset(RAW_INVOICES, [month]).arrow(["line_amount"])
         money = pc.sum(raw["line_amount"]).as_py() or 0
@@ -64,8 +64,46 @@ def _build(partitions: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition
             },
         )
 
-    return [labels_cover_every_customer, buckets_add_up]
+    @dg.asset_check(
+        asset="month_files",
+        partitions_def=partitions,
+        required_resource_keys={"platform"},
+        description="Money and lines that were landed = kept + dropped by a rule + overlapping. The overlap is counted "
+        "anew from the landed files, by another way than raw_invoices resolves it; lines in quarantine have no money.",
+    )
+    def landed_lines_are_accounted_for(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        from insiders_assets.domain.invoices import overlap
+
+        platform, month = platform_of(context), context.partition_key
+        raw = platform.lake.dataset(RAW_INVOICES, [month])
+        ledger = platform.ledger()
+        names = raw.versions[month].reads["landed_invoices"]
+        parts = [file.months[month] for name in names if (file := ledger.find(name))]
+        landed = platform.lake.objects(LANDED_LINES, [part.path for part in parts])
+        money_in = pc.sum(landed.to_table(columns=["line_amount"])["line_amount"]).as_py() or 0
+        common = platform.engine.run(overlap(platform.engine.table(landed))).to_pylist()[0]
+        lines = raw.arrow(["line_amount", "dropped_by"])
+        dropped = pc.is_valid(lines["dropped_by"])
+        kept_money = pc.sum(lines.filter(pc.invert(dropped))["line_amount"]).as_py() or 0
+        dropped_money = pc.sum(lines.filter(dropped)["line_amount"]).as_py() or 0
+        lines_in = sum(part.lines for part in parts)
+        return dg.AssetCheckResult(
+            passed=lines_in == lines.num_rows + common["lines"]
+            and money_in == kept_money + dropped_money + common["amount"],
+            metadata={
+                "lines landed": lines_in,
+                "lines kept or dropped": lines.num_rows,
+                "lines overlapping": common["lines"],
+                "money landed": str(money_in),
+                "money kept": str(kept_money),
+                "money dropped": str(dropped_money),
+                "money overlapping": str(common["amount"]),
+            },
+        )
+
+    return [labels_cover_every_customer, buckets_add_up, landed_lines_are_accounted_for]
 
 
-def _platform(context: dg.AssetCheckExecutionContext) -> Platform:
+def platform_of(context: dg.AssetCheckExecutionContext) -> Platform:
+    """The stores of the run that a check belongs to."""
     return context.op_execution_context.resources.platform

@@ -3,7 +3,7 @@
 Belongs here: tables with one row per invoice line or per file version. Does not belong here: anything per customer.
 """
 
-from insiders_assets.contracts.table import DATE, MONEY, QUANTITY, TEXT, TIMESTAMP, WHOLE, Column, Table
+from insiders_assets.contracts.table import DATE, MONEY, QUANTITY, TEXT, TIMESTAMP, WHOLE, Column, Table, View
 
 CANONICAL = r"^\S(.*\S)?$"
 
@@ -64,8 +64,26 @@ LANDED_FILES = Table(
         Column("last_date", DATE, "Date of the latest good line.", nullable=True),
         Column("months", WHOLE, "Number of months that the good lines touch.", at_least=0),
         Column("replaced_by", TEXT, "Later version of the same file; empty while this one counts.", nullable=True),
+        Column("refused", TEXT, "Why nothing of the file was landed; empty if it was.", nullable=True),
+        Column("retired_at", TIMESTAMP, "When somebody said that it no longer counts (UTC).", nullable=True),
+        Column("retired_by", TEXT, "Who said it.", nullable=True),
     ),
     scope="file_key",
+)
+
+LANDING_LEDGER = View(
+    "landing_ledger",
+    "Per file version: who landed it and when, its lines (good, in quarantine, in another file too), its months, and "
+    "whether it counts.",
+    """
+    SELECT f.file_version, f.landed_by, f.landed_at, f.lines, f.good_lines, f.quarantined_lines,
+           coalesce(m.overlapping_lines, 0) AS overlapping_lines, f.months, m.months_made, f.first_date, f.last_date,
+           f.replaced_by, f.retired_at, f.retired_by, f.refused,
+           f.replaced_by IS NULL AND f.retired_at IS NULL AND f.refused IS NULL AS counts
+    FROM insiders.landed_files f
+    LEFT JOIN (SELECT file_version, sum(overlapping_lines)::bigint AS overlapping_lines, count(*) AS months_made
+               FROM insiders.month_files GROUP BY file_version) m USING (file_version)
+    """,
 )
 
 QUARANTINE_COUNTS = Table(
@@ -93,4 +111,22 @@ RAW_INVOICES = Table(
         *_SOURCE,
     ),
     published=False,
+)
+
+MONTH_FILES = Table(
+    "month_files",
+    "Which file versions make the month: their landed lines, those that an earlier file has too, and what became of "
+    "the rest.",
+    (
+        _MONTH,
+        Column("file_version", TEXT, "Key and first digits of the content's SHA-256.", key=True, provenance=True),
+        Column("landed_lines", WHOLE, "Good lines of the month in the file.", at_least=1),
+        Column("overlapping_lines", WHOLE, "Of them, lines that count as another file's.", at_least=0),
+        Column("dropped_lines", WHOLE, "Of them, lines that a cleaning rule drops.", at_least=0),
+        Column("kept_lines", WHOLE, "Of them, lines that count.", at_least=0),
+        Column("landed_amount", MONEY, "Money of the landed lines, returns taken off, in the shop's currency."),
+        Column("overlapping_amount", MONEY, "Of it, that of the overlapping lines."),
+        Column("dropped_amount", MONEY, "Of it, that of the dropped lines."),
+        Column("kept_amount", MONEY, "Of it, that of the lines that count."),
+    ),
 )

@@ -172,6 +172,15 @@ class Table:
         return self.arrow_schema.empty_table()
 
 
+@dataclass(frozen=True)
+class View:
+    """A view of the warehouse that is promised to readers: its name, what it says, and its query over our tables."""
+
+    name: str
+    description: str
+    query: str
+
+
 def as_floats(values: pa.ChunkedArray) -> np.ndarray:
     """Decimals as the nearest 64-bit floats, shape (n,).
 
@@ -243,6 +252,7 @@ __all__ = [
     "WHOLE",
     "Column",
     "Table",
+    "View",
     "as_floats",
     "content_hash",
 ]

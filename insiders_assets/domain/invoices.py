@@ -6,6 +6,7 @@ reading files (:mod:`.parsing`) or anything per customer (:mod:`.features`).
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -99,6 +100,59 @@ def single_file(lines: ir.Table) -> ir.Table:
     import ibis
 
     return _ordered(lines.mutate(rank=ibis.literal(0)))
+
+
+def lines_of_files(landed: ir.Table, raw: ir.Table, files: ir.Table, month: dt.date) -> ir.Table:
+    """What became of each file's lines of a month (MONTH_FILES).
+
+    Parameters
+    ----------
+    landed: LANDED_LINES of the month. raw: RAW_INVOICES of the month. files: one column, file_version.
+
+    Notes
+    -----
+    An overlapping line is one that the file has and that counts as an earlier file's: landed minus owned.
+    """
+    import ibis
+
+    def counted(lines: ir.Table, name: str) -> ir.Table:
+        return lines.group_by("source_file").aggregate(
+            **{f"{name}_lines": lines.count(), f"{name}_amount": lines.line_amount.sum()}
+        )
+
+    joined = files
+    kept, dropped = raw.filter(raw.dropped_by.isnull()), raw.filter(raw.dropped_by.notnull())
+    for lines, name in ((landed, "landed"), (kept, "kept"), (dropped, "dropped")):
+        one = counted(lines, name)
+        joined = joined.left_join(one, joined.file_version == one.source_file).drop("source_file")
+    numbers = {
+        f"{name}_{what}": joined[f"{name}_{what}"].fill_null(0).cast("int64" if what == "lines" else "decimal(18, 4)")
+        for name in ("landed", "kept", "dropped")
+        for what in ("lines", "amount")
+    }
+    filled = joined.mutate(month=ibis.literal(month), **numbers)
+    return filled.mutate(
+        **{
+            f"overlapping_{what}": (filled[f"landed_{what}"] - filled[f"kept_{what}"] - filled[f"dropped_{what}"]).cast(
+                "int64" if what == "lines" else "decimal(18, 4)"
+            )
+            for what in ("lines", "amount")
+        }
+    )
+
+
+def overlap(landed: ir.Table) -> ir.Table:
+    """Lines and money that several files have in common, in one row (lines, amount), without saying whose they are.
+
+    Of each identical line a month keeps as many as the one file has that has most of them; the rest is overlap.
+    """
+    per_file = landed.group_by(*CONTENT_NAMES, "source_file").aggregate(n=landed.count())
+    per_line = per_file.group_by(*CONTENT_NAMES).aggregate(surplus=per_file.n.sum() - per_file.n.max())
+    money = per_line.surplus.cast("decimal(18, 0)") * per_line.line_amount
+    return per_line.aggregate(
+        lines=per_line.surplus.sum().fill_null(0).cast("int64"),
+        amount=money.sum().fill_null(0).cast("decimal(18, 4)"),
+    )
 
 
 def _ordered(lines: ir.Table) -> ir.Table:

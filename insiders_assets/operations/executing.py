@@ -19,7 +19,8 @@ import dagster as dg
 
 from insiders_assets.assets.monthly import CONTRACT_CHECK
 from insiders_assets.automation.jobs import MONTHLY
-from insiders_assets.definitions import MONTHLY_TABLES, build_definitions
+from insiders_assets.contracts.catalogue import MONTHLY_TABLES
+from insiders_assets.definitions import build_definitions
 from insiders_assets.errors import InsidersError
 from insiders_assets.operations.home import causes
 from insiders_assets.settings import Settings
@@ -54,9 +55,10 @@ def execute(
     partition: str,
     tell: Tell,
     config: Mapping[str, Any] | None = None,
+    why: str = "",
     **options: Any,
 ) -> None:
-    """Run a job of this home for one partition.
+    """Run a job of this home for one partition; `why` stands beside the run in Dagster's history.
 
     Raises
     ------
@@ -71,7 +73,7 @@ def execute(
                 run_config={"loggers": {"progress": {}}, **(config or {})},
                 partition_key=partition,
                 instance=instance,
-                tags=STARTED_HERE,
+                tags={**STARTED_HERE, **({"insiders/why": why} if why else {})},
                 **options,
             )
         except (Exception, dg.DagsterExecutionInterruptedError) as wrong:

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from insiders_assets.automation.jobs import CATCHING_UP
 from insiders_assets.errors import BusyError, InsidersError, StorageError, UnreachableError
 from insiders_assets.settings import PREFIX, Settings
 
@@ -24,13 +25,14 @@ NO_COMPUTE_LOGS = {"module": "dagster._core.storage.noop_compute_log_manager", "
 RUN_LOCK = "run.lock"
 # Left to its own choice SQLAlchemy 2.1 takes psycopg 3, which refuses the NOTIFY of Dagster's events.
 DRIVER = "postgresql+psycopg2"
+LOCATION = "insiders"
 WORKSPACE = {
     "load_from": [
         {
             "python_module": {
                 "module_name": "insiders_assets.definitions",
                 "attribute": "defs",
-                "location_name": "insiders",
+                "location_name": LOCATION,
             }
         }
     ]
@@ -80,7 +82,12 @@ def instance_config(settings: Settings) -> dict[str, Any]:
         "telemetry": {"enabled": False},
         "nux": {"enabled": False},
         # Few runs at once: instance storage opens a connection per call.
-        "concurrency": {"runs": {"max_concurrent_runs": 2}},
+        "concurrency": {
+            "runs": {
+                "max_concurrent_runs": 2,
+                "tag_concurrency_limits": [{"key": next(iter(CATCHING_UP)), "limit": 1}],
+            }
+        },
         # The default launcher has no health check: without a limit a dead run would stay STARTED for ever.
         "run_monitoring": {"enabled": True, "max_runtime_seconds": 6 * 60 * 60},
         "run_retries": {"enabled": True, "max_retries": 0, "retry_on_asset_or_op_failure": False},

@@ -1,13 +1,14 @@
-"""Bringing a person's files into the landing zone and landing them, one after the other, each wholly or not at all.
+"""Landing files, one after the other, each wholly or not at all: those that a person brings, and those that arrived.
 
-Belongs here: what is refused before a file is touched, and the zone as it was if a landing fails. Does not belong here:
-parsing (the asset `landed_invoices`).
+Belongs here: what is refused before a file is touched, the zone as it was if the landing of a brought file fails, and
+going on with the others if an arrived one cannot be used. Does not belong here: parsing (the asset `landed_invoices`),
+what waits (:mod:`insiders_assets.automation.arrivals`).
 """
 
 from __future__ import annotations
 
+import getpass
 import hashlib
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,19 +16,23 @@ from pathlib import Path
 
 import dagster as dg
 
-from insiders_assets.assets.landed_invoices import FILE_VERSIONS_NAME, version_name
+from insiders_assets.assets.landed_invoices import (
+    FILE_VERSIONS_NAME,
+    local_file,
+    publish_ledger,
+    refuse,
+    version_name,
+)
 from insiders_assets.assets.platform import Platform
+from insiders_assets.automation.arrivals import waiting, wrong_name
 from insiders_assets.automation.jobs import LAND
 from insiders_assets.errors import InputError, StorageError
 from insiders_assets.operations.executing import Progress, Tell, execute
-from insiders_assets.storage.ledger import FileVersion
-from insiders_assets.storage.objects import FolderStore, ObjectStore
+from insiders_assets.storage.ledger import FileVersion, change_ledger
+from insiders_assets.storage.objects import Entry, FolderStore, ObjectStore
 
 ASSET = "landed_invoices"
 ARRIVING, BEFORE = ".arriving-", ".before-"
-
-# A file version is a partition of Dagster's, which refuses these; half a character is no name in a ledger of UTF-8.
-_REFUSED_IN_NAMES = re.compile("[\x00-\x1f\x7f\ud800-\udfff]|\\.\\.\\.")
 
 
 def refuse_unusable(files: Sequence[Path]) -> None:
@@ -39,11 +44,9 @@ def refuse_unusable(files: Sequence[Path]) -> None:
             raise InputError(f"{file} is a folder.", "Give its files, for example `--data folder/*.csv`.")
         if not file.is_file():
             raise InputError(f"{file} is no file, but a pipe or a device.", "Write it into a file first.")
-        if _REFUSED_IN_NAMES.search(file.name):
-            raise InputError(
-                f"The name of the file {file} has a control character, half a character or three dots in a row.",
-                "Rename it; a landed file is known by its name.",
-            )
+        # A wrong kind is told by the reader, which also says what the file is instead.
+        if (why := wrong_name(file.name)) and "kind" not in why:
+            raise InputError(f"The file {file} cannot be landed.", why)
     names = [file.name for file in files]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InputError(
@@ -67,21 +70,98 @@ def land_file(
     InsidersError: the landing zone and the ledger are as they were.
     """
     version = version_name(file.name, _sha256(file))
-    before = _counting(platform, file.name)
+    before = platform.ledger().counting(file.name)
     if before and before.file_version == version:
         tell(Progress(file.name, ASSET, "already landed, unchanged"))
         return
-    config = {"ops": {ASSET: {"config": {"date_format": date_format, "decimal_mark": decimal_mark}}}}
+    with _in_landing_zone(platform, file, version):
+        _land(platform, instance, version, before, tell, {"date_format": date_format, "decimal_mark": decimal_mark})
+
+
+def land_arrivals(
+    platform: Platform, instance: dg.DagsterInstance, tell: Tell, *, quiet_seconds: float, retry_refused: bool
+) -> None:
+    """Land what waits in the landing zone; a file that cannot be used is entered in the ledger, and the others go on.
+
+    Objects written within the last `quiet_seconds` are left for the next time. `retry_refused` looks again at files
+    that were refused before: a person may have described their layout since.
+
+    Raises
+    ------
+    InsidersError: storage or database do not answer; what was landed stays.
+    """
+    ledger = platform.ledger()
+    entries = platform.landing.entries()
+    waits = waiting(entries, ledger, quiet_seconds)
+    for entry in waits.arriving:
+        tell(Progress(entry.path, ASSET, "is still arriving; left for the next time"))
+    refused = {(file.file_key, file.etag) for file in ledger.files if file.refused} if retry_refused else ()
+    for entry in [*waits.ready, *(entry for entry in entries if (entry.path, entry.etag) in refused)]:
+        _land_arrival(platform, instance, entry, tell, retry_refused)
+
+
+def _land_arrival(
+    platform: Platform, instance: dg.DagsterInstance, entry: Entry, tell: Tell, retry_refused: bool
+) -> None:
+    if platform.landing.stat(entry.path) is None:
+        return  # deleted since the listing
+    with local_file(platform, entry.path) as (_, sha256):
+        version = version_name(entry.path, sha256)
+    ledger = platform.ledger()
+    known, before = ledger.find(version), ledger.counting(entry.path)
+    if known and not known.replaced_by and not (known.refused and retry_refused):
+        change_ledger(platform.lake, lambda book: book.with_etag(version, entry.etag))
+        tell(Progress(entry.path, ASSET, "was seen before, unchanged"))
+        return
+    try:
+        if why := wrong_name(entry.path):
+            raise InputError(f"{entry.path} cannot be landed.", why)
+        _land(platform, instance, version, before, tell, {})
+    except InputError as unusable:
+        now = platform.landing.stat(entry.path)
+        if now is None or now.etag != entry.etag:
+            return  # written again meanwhile: that is another version, for the next time
+        refuse(platform, entry.path, sha256, entry.etag, str(unusable))
+        tell(Progress(entry.path, ASSET, f"refused: {unusable}"))
+
+
+def retire(platform: Platform, file_key: str) -> FileVersion:
+    """Record that the lines of a file no longer count; its months are due again.
+
+    Raises
+    ------
+    InputError: no file of that name counts.
+    """
+    before = platform.ledger().counting(file_key)
+    if before is None:
+        counting = ", ".join(file.file_key for file in platform.ledger().live[:10])
+        raise InputError(
+            f"No landed file called {file_key} counts.",
+            f'Those that do: {counting or "none"}. `insiders sql "SELECT * FROM landing_ledger"` lists all.',
+        )
+    at, by = platform.lake.clock().isoformat(timespec="seconds"), getpass.getuser()
+    publish_ledger(platform, change_ledger(platform.lake, lambda book: book.with_retired(file_key, at, by)), file_key)
+    return before
+
+
+def _land(
+    platform: Platform,
+    instance: dg.DagsterInstance,
+    version: str,
+    before: FileVersion | None,
+    tell: Tell,
+    config: dict[str, str | None],
+) -> None:
+    """Run the job that lands a version of the zone; its partition stays only if the version then counts."""
     instance.add_dynamic_partitions(FILE_VERSIONS_NAME, [version])
     try:
-        with _in_landing_zone(platform, file, version):
-            execute(platform.settings, instance, LAND, version, tell, config=config)
+        execute(platform.settings, instance, LAND, version, tell, config={"ops": {ASSET: {"config": config}}})
     except BaseException:
         if not _counts(platform, version):
             instance.delete_dynamic_partition(FILE_VERSIONS_NAME, version)
         raise
-    if landed := _counting(platform, file.name):
-        tell(Progress(file.name, ASSET, _in_words(landed, before)))
+    if landed := platform.ledger().find(version):
+        tell(Progress(landed.file_key, ASSET, _in_words(landed, before)))
 
 
 def tidy_zone(zone: ObjectStore) -> None:
@@ -108,16 +188,12 @@ def _in_words(landed: FileVersion, before: FileVersion | None) -> str:
     return told
 
 
-def _counting(platform: Platform, name: str) -> FileVersion | None:
-    return next((file for file in platform.ledger().live if file.file_key == name), None)
-
-
 def _counts(platform: Platform, version: str) -> bool:
     try:
         landed = platform.ledger().find(version)
     except Exception:  # the trouble that brought us here is the one to tell
         return False
-    return landed is not None and not landed.replaced_by
+    return landed is not None and landed.counts
 
 
 def _sha256(file: Path) -> str:

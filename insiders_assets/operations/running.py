@@ -1,7 +1,7 @@
 """`insiders run`: land files, then bring months up, oldest first, through the same jobs as the web page.
 
 Belongs here: the order of work and what is checked before it. Does not belong here: what an asset does, which months
-can exist (:mod:`.months`), how a file reaches the landing zone (:mod:`.landing`).
+can exist and which are due (:mod:`insiders_assets.automation`), how a file is landed (:mod:`.landing`).
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ import dagster as dg
 
 from insiders_assets.assets.landed_invoices import publish_ledger
 from insiders_assets.assets.platform import Platform, open_platform
+from insiders_assets.automation.due import Due, Lookup, due_assets
 from insiders_assets.automation.jobs import MONTHLY
-from insiders_assets.definitions import MONTHLY_TABLES, PUBLISHED_TABLES
+from insiders_assets.automation.months import Months, find_months, held_months
+from insiders_assets.contracts.catalogue import MONTHLY_TABLES, PUBLISHED_TABLES, PUBLISHED_VIEWS
+from insiders_assets.definitions import reach_of_assets
 from insiders_assets.errors import MissingMonthError
-from insiders_assets.operations.due import Due, Lookup, due_assets
 from insiders_assets.operations.executing import Progress, Tell, end_killed_runs, execute
 from insiders_assets.operations.home import only_one, open_instance, prepare_home
-from insiders_assets.operations.landing import land_file, refuse_unusable, tidy_zone
-from insiders_assets.operations.months import Months, find_months, held_months
+from insiders_assets.operations.landing import land_arrivals, land_file, refuse_unusable, tidy_zone
 from insiders_assets.operations.quiet import without_greetings
 from insiders_assets.partitions import key_of
 from insiders_assets.settings import Settings, is_set_in_environment, load_settings, record_settings
@@ -31,7 +32,11 @@ from insiders_assets.storage.io_managers import publish
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a run is asked for: files to land, months to bring up (None: all), and whether to make again what stands."""
+    """What a run is asked for: files to land, months to bring up (None: all), and whether to make again what stands.
+
+    Files that wait in the landing zone are landed too: those written `quiet_seconds` ago or earlier, and with
+    `retry_refused` those that were refused before.
+    """
 
     files: Sequence[Path] = ()
     first: dt.date | None = None
@@ -39,6 +44,8 @@ class Wanted:
     date_format: str | None = None
     decimal_mark: str | None = None
     again: bool = False
+    quiet_seconds: float = 0
+    retry_refused: bool = True
 
 
 def run(settings: Settings, wanted: Wanted, today: dt.date, tell: Tell) -> Settings:
@@ -67,6 +74,9 @@ def run(settings: Settings, wanted: Wanted, today: dt.date, tell: Tell) -> Setti
                     date_format=wanted.date_format,
                     decimal_mark=wanted.decimal_mark,
                 )
+            land_arrivals(
+                platform, instance, tell, quiet_seconds=wanted.quiet_seconds, retry_refused=wanted.retry_refused
+            )
             publish_ledger(platform, platform.ledger())
             months = find_months(settings, platform.ledger(), today, wanted.first, wanted.last)
             for month, why in held_months(platform.ledger(), months, today):
@@ -77,12 +87,25 @@ def run(settings: Settings, wanted: Wanted, today: dt.date, tell: Tell) -> Setti
     return settings
 
 
+def catch_up(settings: Settings, today: dt.date, tell: Tell) -> Settings:
+    """The run that nobody has to ask for: land what has arrived, and bring every due month up.
+
+    A month that has just closed is left until `settle_days` later, when its last files have come.
+
+    Raises
+    ------
+    InsidersError: of the kind of the trouble; no month is half-written.
+    """
+    wanted = Wanted(quiet_seconds=settings.quiet_seconds, retry_refused=False)
+    return run(settings, wanted, today - dt.timedelta(days=settings.settle_days), tell)
+
+
 def check_before_work(platform: Platform) -> None:
     """Raise unless lake, landing zone and warehouse can be written: before any work is done."""
     platform.lake.store.check_writable()
     platform.landing.check_writable()
     platform.warehouse.check()
-    platform.warehouse.prepare(PUBLISHED_TABLES)
+    platform.warehouse.prepare(PUBLISHED_TABLES, PUBLISHED_VIEWS)
 
 
 def _record(settings: Settings, months: Months) -> Settings:
@@ -94,7 +117,7 @@ def _record(settings: Settings, months: Months) -> Settings:
 
 def _bring_up(platform: Platform, instance: dg.DagsterInstance, months: Months, wanted: Wanted, tell: Tell) -> None:
     again_from = (wanted.first or months.first) if wanted.again else None
-    lookup = Lookup(platform)
+    lookup = Lookup(platform, reach_of_assets(platform.settings))
     for month in months.wanted:
         made_again = again_from is not None and month >= again_from
         due = (
@@ -104,7 +127,8 @@ def _bring_up(platform: Platform, instance: dg.DagsterInstance, months: Months, 
         )
         if due:
             selection = [dg.AssetKey(one.asset) for one in due]
-            execute(platform.settings, instance, MONTHLY, key_of(month), tell, asset_selection=selection)
+            why = f"{due[0].asset}: {due[0].reason}"
+            execute(platform.settings, instance, MONTHLY, key_of(month), tell, why=why, asset_selection=selection)
             lookup.forget(key_of(month))
             _refuse_unless_made(lookup, month)
         publish_what_readers_lack(platform, key_of(month))
@@ -131,4 +155,4 @@ def publish_what_readers_lack(platform: Platform, month: str) -> None:
             publish(platform.warehouse, table, month, platform.lake.dataset(table, [month]).arrow(), version)
 
 
-__all__ = ["Progress", "Tell", "Wanted", "check_before_work", "publish_what_readers_lack", "run"]
+__all__ = ["Progress", "Tell", "Wanted", "catch_up", "check_before_work", "publish_what_readers_lack", "run"]

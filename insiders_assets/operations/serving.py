@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
+import json
 import os
 import signal
 import socket
@@ -28,8 +29,8 @@ from typing import IO
 
 from insiders_assets.assets.platform import open_platform
 from insiders_assets.errors import BusyError, InsidersError
-from insiders_assets.operations.home import environment, open_instance, prepare_home
-from insiders_assets.settings import Settings
+from insiders_assets.operations.home import LOCATION, environment, open_instance, prepare_home
+from insiders_assets.settings import SETTINGS_FILE, Settings
 
 USUAL_PORT = 3000
 SERVE_LOCK = "serve.lock"
@@ -54,13 +55,37 @@ class Served:
     url: str
     processes: Sequence[subprocess.Popen]
     log: Path
+    settings_file: Path
 
     def wait(self) -> None:
-        """Return when a signal (Ctrl-C, SIGTERM) asks to stop; raise ServeError when a server ends by itself."""
+        """Return when a signal (Ctrl-C, SIGTERM) asks to stop; raise ServeError when a server ends by itself.
+
+        When the home's settings change (a run has recorded another month), the page is told to load them: it would
+        otherwise go on showing the months that existed when it was started.
+        """
         with suppress(KeyboardInterrupt):
+            before = _written(self.settings_file)
             while all(process.poll() is None for process in self.processes):
                 time.sleep(0.5)
+                if (now := _written(self.settings_file)) != before and _reload(self.url):
+                    before = now
             raise ServeError("A server of the web page has stopped by itself.", f"Its last words stand in {self.log}.")
+
+
+def _written(file: Path) -> int | None:
+    with suppress(OSError):
+        return file.stat().st_mtime_ns
+    return None
+
+
+def _reload(url: str) -> bool:
+    """Ask the web page to load the code location again; whether it has taken the request."""
+    mutation = "mutation ($name: String!) { reloadRepositoryLocation(repositoryLocationName: $name) { __typename } }"
+    body = json.dumps({"query": mutation, "variables": {"name": LOCATION}}).encode()
+    request = urllib.request.Request(f"{url}/graphql", body, {"content-type": "application/json"})
+    with suppress(OSError), urllib.request.urlopen(request, timeout=SECONDS_TO_START) as answer:
+        return answer.status == 200
+    return False
 
 
 def free_port(wanted: int | None, host: str) -> int:
@@ -108,7 +133,7 @@ def serving(settings: Settings, port: int | None = None, host: str = "127.0.0.1"
             log = settings.home / "serve.log"
             mode = "wb" if log.exists() and log.stat().st_size > LONGEST_LOG else "ab"
             with log.open(mode) as words, _processes(settings, chosen, host, words, lock) as processes:
-                served = Served(url, processes, log)
+                served = Served(url, processes, log, settings.home / SETTINGS_FILE)
                 _wait_until(lambda: _answers(f"{url}/server_info"), served)
                 _write_down(lock, url)
                 yield served

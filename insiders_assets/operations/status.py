@@ -6,12 +6,14 @@ Belongs here: reading what stands. Does not belong here: changing anything.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from insiders_assets.assets.platform import Platform
-from insiders_assets.definitions import MONTHLY_TABLES
-from insiders_assets.operations.due import Lookup, due_assets
+from insiders_assets.automation.due import Due, Lookup, due_months
+from insiders_assets.contracts.catalogue import MONTHLY_TABLES
+from insiders_assets.definitions import reach_of_assets
 from insiders_assets.partitions import key_of, month_of, month_range
 
 STANDS, DUE, MISSING, UNPUBLISHED, NO_FILE = "stands", "due", "missing", "not published", "no file"
@@ -36,9 +38,10 @@ def status(platform: Platform) -> list[TableStatus]:
     months = month_range(first, last) if first and last else landed
     if not months:
         return []
-    lookup = Lookup(platform)
+    lookup = Lookup(platform, reach_of_assets(platform.settings))
+    due = due_months(lookup, months)
     published = {place: found.version for place, found in platform.warehouse.published().items()}
-    return [one for month in months for one in _month(lookup, published, month)]
+    return [one for month in months for one in _month(lookup, published, month, due)]
 
 
 def as_records(found: list[TableStatus]) -> list[dict[str, Any]]:
@@ -46,9 +49,11 @@ def as_records(found: list[TableStatus]) -> list[dict[str, Any]]:
     return [asdict(one) for one in found]
 
 
-def _month(lookup: Lookup, published: dict[tuple[str, str], str], month: dt.date) -> list[TableStatus]:
+def _month(
+    lookup: Lookup, published: dict[tuple[str, str], str], month: dt.date, all_due: Sequence[Due]
+) -> list[TableStatus]:
     key = key_of(month)
-    due = {one.asset: one.reason for one in due_assets(lookup, month)}
+    due = {one.asset: one.reason for one in all_due if one.month == month}
     no_file = lookup.ledger.is_missing(key)
     found = []
     for asset, table in MONTHLY_TABLES.items():

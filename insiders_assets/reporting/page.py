@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from insiders_assets.domain.restatement import Restatement
 from insiders_assets.partitions import shift
 
 if TYPE_CHECKING:
     import pandas as pd
 
 NOT_KNOWN = "not known"
+MOST_NAMED = 20
 SEGMENTS = range(1, 11)
 MODELS = {
     "network": "neural network",
@@ -26,7 +28,12 @@ MODELS = {
 
 
 def render_page(
-    month: dt.date, first_of_window: dt.date, facts: Sequence[Mapping[str, Any]], forecast: pd.DataFrame, currency: str
+    month: dt.date,
+    first_of_window: dt.date,
+    facts: Sequence[Mapping[str, Any]],
+    forecast: pd.DataFrame,
+    currency: str,
+    moved: Restatement | None = None,
 ) -> str:
     """The page of a month.
 
@@ -34,6 +41,7 @@ def render_page(
     ----------
     facts: rows of REPORT_FACTS. forecast: rows of REVENUE_FORECAST of the month; its month rows are shown per model.
     currency: ISO code of the shop's currency.
+    moved: how the month stood in its earlier version, if it was restated.
     """
     environment = Environment(
         loader=PackageLoader("insiders_assets.reporting"),
@@ -72,6 +80,7 @@ def render_page(
         value=lambda key: by_key[key]["value"],
         segments=segments,
         outlook=_outlook(forecast),
+        restated=_restated(moved, currency) if moved else None,
         facts=[{**fact, "written": write_number(fact["value"], fact["unit"], currency)} for fact in facts],
     )
 
@@ -131,6 +140,41 @@ def _outlook(forecast: pd.DataFrame) -> dict[str, Any]:
         "notes": [(model, " ".join(told)) for model, told in notes.items() if told],
         "tested_on": next((row["backtest_month"] for row in rows if row["backtest_error"] is not None), None),
         "level": next((row["interval_level"] for row in rows if row["interval_level"] is not None), None),
+    }
+
+
+def _restated(moved: Restatement, currency: str) -> dict[str, Any]:
+    """What the page says of a restatement: who came and went, and the facts that changed, but for single segments."""
+
+    def named(customers: tuple[str, ...] | None) -> str | None:
+        if customers is None:
+            return None
+        more = f" and {len(customers) - MOST_NAMED:,} more" if len(customers) > MOST_NAMED else ""
+        return ", ".join(customers[:MOST_NAMED]) + more
+
+    def difference(before: float | None, after: float | None, unit: str) -> str:
+        if before is None or after is None:
+            return ""
+        if unit == "share":
+            return f"{100 * (after - before):+.2f} points"
+        sign = "+" if after > before else ""
+        return sign + write_number(after - before, unit, currency)
+
+    return {
+        "version": moved.recorded_at[:16].replace("T", " "),
+        "entered": named(moved.entered),
+        "left": named(moved.left),
+        "counts": None if moved.entered is None or moved.left is None else (len(moved.entered), len(moved.left)),
+        "facts": [
+            {
+                "description": fact.description,
+                "before": write_number(fact.before, fact.unit, currency),
+                "after": write_number(fact.after, fact.unit, currency),
+                "difference": difference(fact.before, fact.after, fact.unit),
+            }
+            for fact in moved.facts
+            if not fact.key.startswith("segment_")
+        ],
     }
 
 

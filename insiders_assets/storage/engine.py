@@ -7,15 +7,27 @@ tables of two connections cannot be joined.
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.dataset
+
+from insiders_assets.errors import InputError
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
     from insiders_assets.storage.lake import Dataset
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Answer to a query: column names and rows of Python values."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
 
 
 class DuckDBEngine:
@@ -39,14 +51,42 @@ class DuckDBEngine:
         """The expression's rows."""
         return expression.to_pyarrow()
 
-    def query(self, sql: str, tables: dict[str, pa.Table]) -> list[tuple]:
+    def query(self, sql: str, tables: Mapping[str, pa.Table]) -> list[tuple]:
         """Rows of a query over tables that stand under their names in schema `insiders`, as on the warehouse."""
+        return self._stand(tables).execute(sql).fetchall()
+
+    def answer(self, sql: str, tables: Mapping[str, pa.Table]) -> Answer:
+        """The answer to a person's query over these tables and their `current_…` views, and over nothing else.
+
+        The engine is of no other use afterwards: it can reach no file any more.
+
+        Raises
+        ------
+        InputError: DuckDB's words on what is wrong with the query.
+        """
+        import duckdb
+
+        raw = self._stand(tables)
+        for name, rows in tables.items():
+            if "month" in rows.column_names:
+                latest = f"(SELECT max(month) FROM insiders.{name})"
+                raw.execute(
+                    f"CREATE VIEW insiders.current_{name} AS SELECT * FROM insiders.{name} WHERE month = {latest}"
+                )
+        raw.execute("SET search_path = 'insiders'; SET enable_external_access = false; SET lock_configuration = true")
+        try:
+            result = raw.execute(sql)
+            return Answer(tuple(column[0] for column in result.description or ()), result.fetchall())
+        except duckdb.Error as wrong:
+            raise InputError(f"The query cannot be answered: {wrong}", "") from None
+
+    def _stand(self, tables: Mapping[str, pa.Table]) -> Any:
         raw = self.connection.con
         raw.execute("CREATE SCHEMA IF NOT EXISTS insiders")
         for name, rows in tables.items():
             raw.register(f"rows_of_{name}", rows)
             raw.execute(f"CREATE OR REPLACE VIEW insiders.{name} AS SELECT * FROM rows_of_{name}")
-        return raw.execute(sql).fetchall()
+        return raw
 
     def close(self) -> None:
         """Free the connection and what it holds."""

@@ -7,15 +7,19 @@ a table holds.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import dagster as dg
 import pyarrow as pa
 
 from insiders_assets.contracts.table import Table
+from insiders_assets.errors import UnreachableError
 from insiders_assets.storage.lake import Dataset, Lake, Reads, Version
 from insiders_assets.storage.warehouse import Warehouse
+
+TRIES_AGAIN, SECONDS_BETWEEN = 2, 5
 
 
 @dataclass(frozen=True)
@@ -35,22 +39,26 @@ class LakeIOManager(dg.IOManager):
         self.lake = lake
         self.tables = tables
 
-    def handle_output(self, context: dg.OutputContext, obj: Product) -> None:
-        """Write the month; the page shows version, hash, rows and place."""
-        version = self._write(context.partition_key, obj)
-        context.add_output_metadata(
-            {
-                "dagster/uri": f"{self.lake.store.location}/{version.path}",
-                "dagster/row_count": version.rows,
-                "content hash": version.content_hash,
-                "version": version.version,
-            }
-        )
+    def handle_output(self, context: dg.OutputContext, obj: Mapping[str, Product]) -> None:
+        """Write the months of a run, one after the other; of a single one the page shows version, hash and place."""
+        with tried_again_if_unreachable():
+            versions = [self._write(month, product) for month, product in obj.items()]
+        if len(versions) == 1:
+            (version,) = versions
+            context.add_output_metadata(
+                {
+                    "dagster/uri": f"{self.lake.store.location}/{version.path}",
+                    "dagster/row_count": version.rows,
+                    "content hash": version.content_hash,
+                    "version": version.version,
+                }
+            )
 
     def load_input(self, context: dg.InputContext) -> Dataset:
         """A handle on the months asked for; a month that is not there is an error that names it."""
         table = self.tables[context.asset_key.to_user_string()]
-        return self.lake.dataset(table, list(context.asset_partition_keys))
+        with tried_again_if_unreachable():
+            return self.lake.dataset(table, list(context.asset_partition_keys))
 
     def _write(self, scope: str, product: Product) -> Version:
         return self.lake.write(product.table, scope, product.data, files=product.files, reads=product.reads)
@@ -63,15 +71,22 @@ class WarehouseIOManager(LakeIOManager):
         super().__init__(lake, tables)
         self.warehouse = warehouse
 
-    def handle_output(self, context: dg.OutputContext, obj: Product) -> None:
-        """Write the month and publish it."""
-        super().handle_output(context, obj)
-        context.add_output_metadata({"dagster/table_name": f"insiders.{obj.table.name}"})
-
     def _write(self, scope: str, product: Product) -> Version:
         version = super()._write(scope, product)
         publish(self.warehouse, product.table, scope, product.data, version)
         return version
+
+
+@contextmanager
+def tried_again_if_unreachable() -> Iterator[None]:
+    """Have Dagster try the step again where a server does not answer; no other trouble passes by itself.
+
+    Not a RetryPolicy: that would try again after every error, and after Ctrl-C.
+    """
+    try:
+        yield
+    except UnreachableError as trouble:
+        raise dg.RetryRequested(TRIES_AGAIN, SECONDS_BETWEEN) from trouble
 
 
 def publish(warehouse: Warehouse, table: Table, scope: str, data: pa.Table, version: Version) -> bool:

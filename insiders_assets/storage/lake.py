@@ -81,7 +81,7 @@ class Lake:
         folder = f"{table.name}/{scope}"
         path = self._put(folder, _parquet(data), ".parquet")
         kept = {name: self._put(f"{folder}/files", content, f"-{name}") for name, content in (files or {}).items()}
-        recorded = self.clock().isoformat(timespec="seconds")
+        recorded = self.clock().isoformat(timespec="milliseconds")
         made_of = {name: dict(sorted(scopes.items())) for name, scopes in sorted((reads or {}).items())}
         identity = json.dumps([path, sorted(kept.items())]).encode()
         new = Version(
@@ -105,19 +105,27 @@ class Lake:
         versions = self.history(table_name, scope)
         return versions[-1] if versions else None
 
+    def as_known_at(self, table_name: str, scope: str, moment: dt.datetime) -> Version | None:
+        """The version that counted at a moment (with its time zone), or None; as long as maintenance keeps it."""
+        known = [one for one in self.history(table_name, scope) if dt.datetime.fromisoformat(one.recorded_at) <= moment]
+        return known[-1] if known else None
+
     def scopes(self, table_name: str) -> list[str]:
         """Scopes of a table that have a version, sorted."""
         prefix = f"manifests/{table_name}"
         return [name.removeprefix(f"{prefix}/").removesuffix(".json") for name in self.store.names(prefix)]
 
-    def dataset(self, table: Table, scopes: Sequence[str]) -> Dataset:
-        """A handle on some scopes of a table.
+    def dataset(self, table: Table, scopes: Sequence[str], as_known_at: dt.datetime | None = None) -> Dataset:
+        """A handle on some scopes of a table, as they stand or as they were known at a moment (with its time zone).
 
         Raises
         ------
         MissingMonthError: names every scope that is not there.
         """
-        found = {scope: self.current(table.name, scope) for scope in scopes}
+        found = {
+            scope: self.as_known_at(table.name, scope, as_known_at) if as_known_at else self.current(table.name, scope)
+            for scope in scopes
+        }
         missing = [scope[:7] for scope, version in found.items() if version is None]
         if missing:
             raise MissingMonthError(
@@ -125,6 +133,16 @@ class Lake:
                 "Bring these months up first: `insiders run --from … --to …` does it in order.",
             )
         return Dataset(self, table, {scope: version for scope, version in found.items() if version})
+
+    def objects(self, table: Table, paths: Sequence[str]) -> pa.dataset.Dataset:
+        """Objects of a table, named by their paths, as one pyarrow dataset; none gives a dataset without rows."""
+        if not paths:
+            return pa.dataset.dataset(table.empty())
+        places = [f"{self.store.root}/{path}" for path in paths]
+        with _reading(self.store):
+            return pa.dataset.dataset(
+                places, filesystem=self.store.filesystem, format="parquet", schema=table.arrow_schema
+            )
 
     def read_file(self, path: str) -> bytes:
         """An object that a version names.
@@ -137,6 +155,44 @@ class Lake:
         if content is None:
             raise _gone(f"{self.store.location}/{path}")
         return content
+
+    def forget_versions(self, superseded_before: dt.datetime) -> int:
+        """Drop from every manifest the versions that another one replaced before that moment; gives their number.
+
+        The version that counts is never dropped, however old. The objects stay until :meth:`remove_orphans`.
+        """
+        dropped = 0
+        for path in self.store.names("manifests"):
+            before = _versions(self.store.read(path))
+            kept = _without_superseded(before, superseded_before)
+            if len(kept) < len(before):
+                dropped += len(before) - len(kept)
+                self.store.swap(
+                    path, lambda document: _manifest(_without_superseded(_versions(document), superseded_before))
+                )
+        return dropped
+
+    def remove_orphans(self, least_age_seconds: float) -> int:
+        """Remove objects that no manifest names and that nobody has written for so long; gives their number.
+
+        A writer puts its objects first and names them afterwards, and what it puts again is young again: so an object
+        of a run under way is never old enough.
+        """
+        old = [
+            entry.path
+            for entry in self.store.entries()
+            if entry.age_seconds >= least_age_seconds and entry.path.split("/")[0] not in ("manifests", "ledger")
+        ]
+        # Read after the listing: what was named meanwhile is found.
+        named = {
+            path
+            for manifest in self.store.names("manifests")
+            for version in _versions(self.store.read(manifest))
+            for path in (version.path, *version.files.values())
+        }
+        orphans = [path for path in old if path not in named]
+        self.store.remove(orphans)
+        return len(orphans)
 
     def _put(self, folder: str, content: bytes, suffix: str) -> str:
         path = f"{folder}/{hashlib.sha256(content).hexdigest()[:24]}{suffix}"
@@ -168,12 +224,7 @@ class Dataset:
 
     def arrow_dataset(self) -> pa.dataset.Dataset:
         """The files as one pyarrow dataset, read lazily by whoever scans it."""
-        store = self.lake.store
-        paths = [f"{store.root}/{self.versions[scope].path}" for scope in self.scopes]
-        with _reading(store):
-            return pa.dataset.dataset(
-                paths, filesystem=store.filesystem, format="parquet", schema=self.table.arrow_schema
-            )
+        return self.lake.objects(self.table, [self.versions[scope].path for scope in self.scopes])
 
     def arrow(self, columns: list[str] | None = None) -> pa.Table:
         """The rows as an Arrow table, scope by scope in order."""
@@ -231,5 +282,18 @@ def _with_version(before: bytes | None, new: Version) -> bytes:
             return before
         new = Version(**{**asdict(new), "recorded_at": versions[-1].recorded_at})
         versions = versions[:-1]
-    document: dict[str, Any] = {"versions": [asdict(version) for version in [*versions, new]]}
+    return _manifest([*versions, new])
+
+
+def _manifest(versions: Sequence[Version]) -> bytes:
+    document: dict[str, Any] = {"versions": [asdict(version) for version in versions]}
     return json.dumps(document, indent=1).encode()
+
+
+def _without_superseded(versions: Sequence[Version], before: dt.datetime) -> list[Version]:
+    """The versions without those whose successor was recorded before that moment."""
+    return [
+        version
+        for version, successor in zip(versions, [*versions[1:], None], strict=True)
+        if successor is None or dt.datetime.fromisoformat(successor.recorded_at) >= before
+    ]

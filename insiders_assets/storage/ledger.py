@@ -27,9 +27,11 @@ class Part:
 
 @dataclass(frozen=True)
 class FileVersion:
-    """A landed file: its key, its content, what was found in it, and the version that replaced it (empty = counts).
+    """A file version that arrived: its key, its content, what was found in it, and why it no longer counts, if so.
 
-    `months` are first days in ISO form; `landed_at` is UTC in ISO form; dates are ISO.
+    `months` are first days in ISO form; `landed_at` and `retired_at` are UTC in ISO form; dates are ISO. `etag` is what
+    the landing zone's listing last showed for this content: it tells that nothing new is there without reading it.
+    A version with a `refused` sentence was looked at, and nothing of it was landed.
     """
 
     file_version: str
@@ -48,6 +50,15 @@ class FileVersion:
     last_date: str | None
     months: Mapping[str, Part] = field(default_factory=dict)
     replaced_by: str | None = None
+    etag: str | None = None
+    refused: str | None = None
+    retired_at: str | None = None
+    retired_by: str | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether its lines are among the shop's."""
+        return not (self.replaced_by or self.refused or self.retired_at)
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,7 @@ class Ledger:
     @property
     def live(self) -> list[FileVersion]:
         """The versions that count, ordered by (first date, key): the order in which they own overlapping lines."""
-        return sorted((f for f in self.files if not f.replaced_by), key=lambda f: (f.first_date or "9999", f.file_key))
+        return sorted((f for f in self.files if f.counts), key=lambda f: (f.first_date or "9999", f.file_key))
 
     def find(self, file_version: str) -> FileVersion | None:
         """The version of that name, counting or not."""
@@ -83,14 +94,40 @@ class Ledger:
         """Whether nothing is known of a month: no line, no file that covers it, no declaration."""
         return not self.parts(month) and not self.is_empty(month)
 
+    def counting(self, file_key: str) -> FileVersion | None:
+        """The version of a key that counts."""
+        return next((f for f in self.files if f.file_key == file_key and f.counts), None)
+
     def with_landed(self, new: FileVersion) -> Ledger:
         """The ledger after a landing: the version counts, and replaces the one of the same key that counted before."""
         others = [f for f in self.files if f.file_version != new.file_version]
         replaced = [
-            replace(f, replaced_by=new.file_version) if f.file_key == new.file_key and not f.replaced_by else f
-            for f in others
+            replace(f, replaced_by=new.file_version) if f.file_key == new.file_key and f.counts else f for f in others
         ]
         return replace(self, files=(*replaced, new))
+
+    def with_refused(self, refused: FileVersion) -> Ledger:
+        """The ledger after a refusal: the version is noted, and what counts stays. One that counts is not touched."""
+        before = self.find(refused.file_version)
+        if before and before.counts:
+            return self
+        return replace(self, files=(*(f for f in self.files if f.file_version != refused.file_version), refused))
+
+    def with_etag(self, file_version: str, etag: str) -> Ledger:
+        """The ledger after the same content was seen under another ETag."""
+        return replace(
+            self, files=tuple(replace(f, etag=etag) if f.file_version == file_version else f for f in self.files)
+        )
+
+    def with_retired(self, file_key: str, at: str, by: str) -> Ledger:
+        """The ledger after somebody said that a key's lines no longer count."""
+        return replace(
+            self,
+            files=tuple(
+                replace(f, retired_at=at, retired_by=by) if f.file_key == file_key and f.counts else f
+                for f in self.files
+            ),
+        )
 
 
 def read_ledger(lake: Lake) -> Ledger:

@@ -10,9 +10,12 @@ import errno
 import fcntl
 import os
 import tempfile
+import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
@@ -23,6 +26,21 @@ import pyarrow.fs as pafs
 from insiders_assets.errors import StorageError, UnreachableError
 
 SWAP_ATTEMPTS = 50
+KEYS_PER_PAGE = 1000
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An object as a listing shows it, unread.
+
+    `etag` changes whenever the object is written again, though not only then: it serves to notice, never to compare
+    content. `age_seconds` is by the store's own clock, so a clock that is wrong here does not matter.
+    """
+
+    path: str
+    etag: str
+    size: int
+    age_seconds: float
 
 
 class ObjectStore(Protocol):
@@ -49,6 +67,15 @@ class ObjectStore(Protocol):
 
     def names(self, prefix: str) -> list[str]:
         """Paths of all objects under a prefix (a folder), sorted."""
+
+    def entries(self, after: str = "", at_most: int | None = None, prefix: str = "") -> list[Entry]:
+        """Objects in the order of their paths, from the one after `after` on, and at most so many."""
+
+    def stat(self, path: str) -> Entry | None:
+        """One object unread, or None."""
+
+    def remove(self, paths: Sequence[str]) -> None:
+        """Remove objects; one that is gone already is no error."""
 
 
 @contextmanager
@@ -118,6 +145,9 @@ class FolderStore:
         target = Path(self.root, path)
         with storage_errors(self.location):
             there = target.exists()
+            if there:
+                with suppress(PermissionError, FileNotFoundError):
+                    os.utime(target)  # what is written again is young again: maintenance leaves it alone
         if not there:
             self._replace(target, content)
 
@@ -139,6 +169,30 @@ class FolderStore:
         with storage_errors(self.location):
             files = [p for p in base.rglob("*") if p.is_file() and not p.name.startswith(".")] if base.is_dir() else []
         return sorted(file.relative_to(self.root).as_posix() for file in files)
+
+    def entries(self, after: str = "", at_most: int | None = None, prefix: str = "") -> list[Entry]:
+        """Files with their size and times; one that disappears meanwhile is left out."""
+        found: list[Entry] = []
+        for name in self.names(prefix):
+            if name > after and len(found) != at_most and (entry := self.stat(name)):
+                found.append(entry)
+        return found
+
+    def stat(self, path: str) -> Entry | None:
+        """The file's size and times. A copy may bring its old time of writing along, hence the time of change too."""
+        with storage_errors(self.location):
+            try:
+                known = Path(self.root, path).stat()
+            except FileNotFoundError:
+                return None
+        etag = f"{known.st_size:x}-{known.st_mtime_ns:x}-{known.st_ctime_ns:x}"
+        return Entry(path, etag, known.st_size, max(time.time() - max(known.st_mtime, known.st_ctime), 0.0))
+
+    def remove(self, paths: Sequence[str]) -> None:
+        """Unlink files."""
+        with storage_errors(self.location):
+            for path in paths:
+                Path(self.root, path).unlink(missing_ok=True)
 
     def _replace(self, target: Path, content: bytes) -> None:
         with storage_errors(self.location):
@@ -206,6 +260,9 @@ class BucketStore:
                     # 409: another writer is under way and may still fail; only 412 says that the object is there.
                     if _status(refused) == HTTPStatus.CONFLICT:
                         continue
+                    # Copied onto itself: what is written again is young again, and maintenance leaves it alone.
+                    itself = {"Bucket": self.bucket, "Key": self._key(path)}
+                    self.client.copy_object(**itself, CopySource=itself, MetadataDirective="REPLACE")
             return
         raise StorageError(f"{self.location}/{path} is written by others without end.", "Stop the other writers.")
 
@@ -231,13 +288,50 @@ class BucketStore:
 
     def names(self, prefix: str) -> list[str]:
         """Keys under the prefix, page by page, relative to the store."""
+        return [entry.path for entry in self.entries(prefix=prefix)]
+
+    def entries(self, after: str = "", at_most: int | None = None, prefix: str = "") -> list[Entry]:
+        """Keys page by page; their age is by the server's clock. Hidden names and place holders are left out."""
         start = f"{self.prefix}/" if self.prefix else ""
+        found: list[Entry] = []
         with storage_errors(self.location):
             pages = self.client.get_paginator("list_objects_v2").paginate(
-                Bucket=self.bucket, Prefix=self._key(prefix).rstrip("/") + "/" if prefix else start
+                Bucket=self.bucket,
+                Prefix=self._key(prefix).rstrip("/") + "/" if prefix else start,
+                StartAfter=self._key(after) if after else "",
+                PaginationConfig={"PageSize": min(at_most or KEYS_PER_PAGE, KEYS_PER_PAGE)},
             )
-            keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
-        return sorted(key.removeprefix(start) for key in keys if not key.rsplit("/", 1)[-1].startswith("."))
+            for page in pages:
+                now = parsedate_to_datetime(page["ResponseMetadata"]["HTTPHeaders"]["date"])
+                for one in page.get("Contents", []):
+                    path, age = one["Key"].removeprefix(start), (now - one["LastModified"]).total_seconds()
+                    if not path.endswith("/") and not path.rsplit("/", 1)[-1].startswith("."):
+                        found.append(Entry(path, one["ETag"].strip('"'), one["Size"], max(age, 0.0)))
+                    if len(found) == at_most:
+                        return found
+        return sorted(found, key=lambda entry: entry.path)
+
+    def stat(self, path: str) -> Entry | None:
+        """The object's ETag, size and age, or None."""
+        from botocore.exceptions import ClientError
+
+        with storage_errors(self.location):
+            try:
+                head = self.client.head_object(Bucket=self.bucket, Key=self._key(path))
+            except ClientError as refused:
+                if _status(refused) == HTTPStatus.NOT_FOUND:
+                    return None
+                raise
+        now = parsedate_to_datetime(head["ResponseMetadata"]["HTTPHeaders"]["date"])
+        age = (now - head["LastModified"]).total_seconds()
+        return Entry(path, head["ETag"].strip('"'), head["ContentLength"], max(age, 0.0))
+
+    def remove(self, paths: Sequence[str]) -> None:
+        """Delete objects, a thousand a call."""
+        with storage_errors(self.location):
+            for first in range(0, len(paths), KEYS_PER_PAGE):
+                keys = [{"Key": self._key(path)} for path in paths[first : first + KEYS_PER_PAGE]]
+                self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": keys, "Quiet": True})
 
     def _read(self, path: str) -> tuple[bytes | None, str | None]:
         from botocore.exceptions import ClientError

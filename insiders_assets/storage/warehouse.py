@@ -22,7 +22,7 @@ import pyarrow.csv
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from insiders_assets.contracts.table import Table
+from insiders_assets.contracts.table import Table, View
 from insiders_assets.errors import InputError, SettingsError, StorageError
 from insiders_assets.storage.warehouse_errors import connection_error, database_error, query_error, redacted
 from insiders_assets.storage.warehouse_schema import SCHEMA, VERSIONS, prepare_schema, qualified
@@ -97,8 +97,8 @@ class Warehouse:
         with self._connection("answering") as connection:
             connection.execute("SELECT 1")
 
-    def prepare(self, tables: Sequence[Table]) -> None:
-        """Make schema, tables, comments and `current_` views where they are missing, in one transaction.
+    def prepare(self, tables: Sequence[Table], views: Sequence[View] = ()) -> None:
+        """Make schema, tables, comments, `current_` views and other views where they are missing, in one transaction.
 
         A new nullable column of a contract is added to its table.
 
@@ -108,7 +108,7 @@ class Warehouse:
         """
         with self._connection("preparing the tables") as connection:
             self._lock(connection, "prepare")
-            prepare_schema(connection, tables)
+            prepare_schema(connection, tables, views)
 
     def publish(self, table: Table, scope: object, data: pa.Table, *, version: str, content_hash: str) -> bool:
         """Replace one scope (nearly always: month) of a table; readers see the old rows or the new ones.

@@ -14,7 +14,7 @@ import psycopg
 import pyarrow as pa
 from psycopg import sql
 
-from insiders_assets.contracts.table import DATE, FLAG, REAL, TEXT, TIMESTAMP, WHOLE, Column, Table
+from insiders_assets.contracts.table import DATE, FLAG, REAL, TEXT, TIMESTAMP, WHOLE, Column, Table, View
 from insiders_assets.errors import StorageError
 
 SCHEMA = "insiders"
@@ -38,7 +38,7 @@ VERSIONS = Table(
 )
 
 
-def prepare_schema(connection: psycopg.Connection, tables: Sequence[Table]) -> None:
+def prepare_schema(connection: psycopg.Connection, tables: Sequence[Table], views: Sequence[View] = ()) -> None:
     """Make or complete schema, tables, comments and views; runs in the caller's transaction.
 
     Raises
@@ -56,6 +56,10 @@ def prepare_schema(connection: psycopg.Connection, tables: Sequence[Table]) -> N
             )
         if table.scope == "month":
             _prepare_view(connection, table)
+    for view in views:
+        name = qualified(view.name)
+        connection.execute(sql.SQL("CREATE OR REPLACE VIEW {} AS {}").format(name, sql.SQL(view.query)))  # type: ignore[arg-type]  # ours
+        _set_comment(connection, sql.SQL("VIEW {}").format(name), view.description)
 
 
 def qualified(name: str) -> sql.Identifier:

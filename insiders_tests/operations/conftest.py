@@ -26,7 +26,7 @@ def shop_home(tmp_path_factory: pytest.TempPathFactory, open_folder: Path) -> It
     """A home with the first of two months made, of a shop too small for segments: those would take the most time."""
     home = open_folder / "shop" / "home"
     home.mkdir(parents=True)
-    (home / "insiders.toml").write_text("min_clusterable = 1000\n")
+    (home / "insiders.toml").write_text("min_clusterable = 1000\nautomation = false\n")
     files = write_shop(ShopParameters(dt.date(2024, 1, 1), 2, 80, seed=1), tmp_path_factory.mktemp("shop"))
     with pytest.MonkeyPatch.context() as environment:
         for name in [*os.environ, *OURS]:

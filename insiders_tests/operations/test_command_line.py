@@ -91,7 +91,7 @@ def test_a_run_prints_progress_and_summary_and_nothing_on_stderr(prepared: Prepa
     assert "\x1b" not in said.out
     progress = [line for line in said.out.splitlines() if line.startswith("2024-01 ")]
     assert [line.split()[1] for line in progress] == sorted(
-        {"raw_invoices", "customer_purchases", "customer_features", "month_totals", "tree_embedding"}
+        {"raw_invoices", "month_files", "customer_purchases", "customer_features", "month_totals", "tree_embedding"}
         | {"cluster_labels", "revenue_forecast", "insiders_report"},
         key=[line.split()[1] for line in progress].index,
     )

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from insiders_assets.assets.platform import open_platform
-from insiders_assets.operations.due import Lookup, due_assets
+from insiders_assets.assets.platform import Platform, open_platform
+from insiders_assets.automation.due import Due, Lookup, due_assets
+from insiders_assets.definitions import reach_of_assets
 from insiders_assets.settings import PREFIX, load_settings
 from insiders_assets.storage.embedded_postgres import EmbeddedPostgres
 from insiders_tests.command import Said, hashes, insiders_here, shop_files
@@ -370,12 +371,16 @@ def test_an_earlier_month_is_held_and_its_remedy_gives_what_all_at_once_would_ha
     assert hashes(fresh_home) == hashes(standing)
 
 
+def due_of(platform: Platform, month: dt.date) -> list[Due]:
+    return due_assets(Lookup(platform, reach_of_assets(platform.settings)), month)
+
+
 def test_a_month_is_due_when_its_window_reaches_further_back(standing: Path) -> None:
     second = dt.date(2024, 2, 1)
     with open_platform(load_settings(standing)) as platform:
-        assert due_assets(Lookup(platform), second) == []
+        assert due_of(platform, second) == []
     with open_platform(load_settings(standing, history_months=1)) as platform:
-        due = {one.asset: one.reason for one in due_assets(Lookup(platform), second)}
+        due = {one.asset: one.reason for one in due_of(platform, second)}
     assert due["customer_features"] == "its window of raw_invoices has other months now"
     assert "raw_invoices" not in due
 
@@ -392,7 +397,7 @@ def test_a_month_is_due_from_the_asset_that_a_changed_setting_touches(
     setting: str, value: object, first_due: str, standing: Path
 ) -> None:
     with open_platform(load_settings(standing, **{setting: value})) as platform:
-        due = due_assets(Lookup(platform), dt.date(2024, 2, 1))
+        due = due_of(platform, dt.date(2024, 2, 1))
     assert due[0].asset == first_due
     assert due[0].reason.startswith("the setting ")
     assert due[-1].asset == "insiders_report"

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from insiders_assets.assets.platform import open_platform
-from insiders_assets.definitions import MONTHLY_TABLES
+from insiders_assets.contracts.catalogue import MONTHLY_TABLES
 from insiders_assets.operations.running import Progress, Wanted, run
 from insiders_assets.operations.status import STANDS, TableStatus, status
 from insiders_assets.sample import ShopParameters, write_shop

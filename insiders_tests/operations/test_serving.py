@@ -23,6 +23,7 @@ from insiders_tests.web_page import SECONDS_TO_STOP, Page, insiders, page_of, pl
 ASSETS = {
     "landed_invoices",
     "raw_invoices",
+    "month_files",
     "customer_purchases",
     "customer_features",
     "month_totals",

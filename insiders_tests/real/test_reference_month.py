@@ -23,10 +23,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from insiders_assets.assets.platform import Platform, open_platform
+from insiders_assets.contracts.catalogue import MONTHLY_TABLES
 from insiders_assets.contracts.customers import CUSTOMER_FEATURES
 from insiders_assets.contracts.forecast import REVENUE_FORECAST
 from insiders_assets.contracts.segments import TREE_EMBEDDING
-from insiders_assets.definitions import MONTHLY_TABLES
 from insiders_assets.domain.clustering import segment
 from insiders_assets.domain.embedding import TREES, in_order_of_appearance, leaves_from_files
 from insiders_assets.domain.forecasting import open_days

@@ -84,7 +84,7 @@ def test_the_clock_dates_a_version_and_does_not_enter_it(tmp_path: Path) -> None
     first = Lake(store, lambda: dt.datetime(2011, 12, 9, tzinfo=dt.UTC)).write(SPENDING, JANUARY, TWO)
     later = Lake(store, lambda: dt.datetime(2031, 1, 1, tzinfo=dt.UTC)).write(SPENDING, JANUARY, TWO)
     assert later.version == first.version
-    assert [v.recorded_at for v in Lake(store).history("spending", JANUARY)] == ["2011-12-09T00:00:00+00:00"]
+    assert [v.recorded_at for v in Lake(store).history("spending", JANUARY)] == ["2011-12-09T00:00:00.000+00:00"]
 
 
 def test_the_same_rows_made_from_something_else_are_one_version_that_knows_it(lake: Lake) -> None:

@@ -7,7 +7,7 @@ one new file would make every month stale. Does not belong here: running anythin
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -15,12 +15,13 @@ import dagster as dg
 from insiders_assets.assets.monthly import SETTINGS
 from insiders_assets.assets.platform import Platform
 from insiders_assets.assets.raw_invoices import profile_in_force
-from insiders_assets.definitions import MONTHLY_TABLES, build_definitions
+from insiders_assets.contracts.catalogue import MONTHLY_TABLES
 from insiders_assets.partitions import key_of, month_range, shift
-from insiders_assets.settings import Settings
 from insiders_assets.storage.lake import Version
 from insiders_assets.storage.ledger import Ledger
 
+# Assets whose file versions the ledger names; the others read tables of the lake only.
+READ_FROM_LEDGER = ("raw_invoices", "month_files")
 # How many months back an asset reads another one, by the names of both; 0: its own month only.
 Reach = Mapping[str, Mapping[str, int]]
 
@@ -37,11 +38,16 @@ class Due:
 class Lookup:
     """Current versions by table and month, each manifest read once; forgotten for a month that was made again."""
 
-    def __init__(self, platform: Platform):
+    def __init__(self, platform: Platform, reach: Reach):
         self.platform = platform
         self.ledger: Ledger = platform.ledger()
-        self.reach = reach_of_assets(platform.settings)
+        self.reach = reach
         self._versions: dict[tuple[str, str], Version | None] = {}
+
+    @property
+    def first_month(self) -> dt.date | None:
+        """The first month that can exist, as the home says it."""
+        return self.platform.settings.first_month
 
     def current(self, table: str, scope: str) -> Version | None:
         """The version that counts now."""
@@ -49,55 +55,85 @@ class Lookup:
             self._versions[table, scope] = self.platform.lake.current(table, scope)
         return self._versions[table, scope]
 
+    def window(self, month: dt.date, months_back: int) -> list[dt.date]:
+        """The months that an asset of this month reads, none before the first that can exist."""
+        return month_range(max(self.first_month or month, shift(month, -months_back)), month)
+
     def forget(self, month: str) -> None:
         """Read the month's manifests again next time."""
         self._versions = {place: version for place, version in self._versions.items() if place[1] != month}
 
 
-def reach_of_assets(settings: Settings) -> Reach:
+def reach_of(assets: Iterable[dg.AssetsDefinition]) -> Reach:
     """What every monthly asset reads and how far back, as its partition mappings say it."""
 
     def months_back(dep: dg.AssetDep) -> int:
         mapping = dep.partition_mapping
         return -mapping.start_offset if isinstance(mapping, dg.TimeWindowPartitionMapping) else 0
 
-    definitions = build_definitions(settings)
-    specs = {name: definitions.get_assets_def(name).get_asset_spec(dg.AssetKey(name)) for name in MONTHLY_TABLES}
+    specs = {spec.key.to_user_string(): spec for definition in assets for spec in definition.specs}
     return {
         name: {
             dep.asset_key.to_user_string(): months_back(dep)
-            for dep in spec.deps
+            for dep in specs[name].deps
             if dep.asset_key.to_user_string() in MONTHLY_TABLES
         }
-        for name, spec in specs.items()
+        for name in MONTHLY_TABLES
     }
 
 
 def due_assets(lookup: Lookup, month: dt.date) -> list[Due]:
-    """The assets of a month that have to be made, in order, each with its reason; empty where the month stands."""
+    """The assets of a month that have to be made as things stand, in order, each with its reason; empty where the month
+    stands. Earlier months that are due themselves are not looked at: see :func:`due_months`."""
+    return _due(lookup, month, {})
+
+
+def due_months(lookup: Lookup, months: Sequence[dt.date]) -> list[Due]:
+    """What has to be made in these months, oldest first: what is due by itself, and what stands on it.
+
+    An asset that stands on a due one may turn out to be unchanged once that is made; until then nobody can know.
+    """
+    found: dict[tuple[str, dt.date], Due] = {}
+    for month in months:
+        found.update({(one.asset, month): one for one in _due(lookup, month, found)})
+    return list(found.values())
+
+
+def _due(lookup: Lookup, month: dt.date, earlier: Mapping[tuple[str, dt.date], Due]) -> list[Due]:
     reasons: dict[str, str] = {}
     for asset in MONTHLY_TABLES:
-        made_again = (f"{read} is made again" for read in lookup.reach[asset] if read in reasons)
-        if reason := _reason(lookup, asset, month) or next(made_again, ""):
+        if reason := _reason(lookup, asset, month) or _stands_on_due(lookup, asset, month, reasons, earlier):
             reasons[asset] = reason
     return [Due(asset, month, reason) for asset, reason in reasons.items()]
+
+
+def _stands_on_due(
+    lookup: Lookup, asset: str, month: dt.date, here: Mapping[str, str], earlier: Mapping[tuple[str, dt.date], Due]
+) -> str:
+    for read, months_back in lookup.reach[asset].items():
+        changing = [one for one in lookup.window(month, months_back) if (read, one) in earlier]
+        if changing:
+            others = f" and {len(changing) - 1} more" if len(changing) > 1 else ""
+            return f"{read} of {changing[0]:%Y-%m}{others} is made again"
+        if read in here:
+            return f"{read} is made again"
+    return ""
 
 
 def _reason(lookup: Lookup, asset: str, month: dt.date) -> str:
     version = lookup.current(MONTHLY_TABLES[asset].name, key_of(month))
     if version is None:
         return "it was never made"
-    if asset == "raw_invoices" and dict(version.reads.get("landed_invoices", {})) != _parts(lookup, month):
-        return "its landed files have changed"
+    if asset in READ_FROM_LEDGER and (was := dict(version.reads.get("landed_invoices", {}))) != _parts(lookup, month):
+        return _files_changed(was, _parts(lookup, month))
     for setting, value in version.reads.get(SETTINGS, {}).items():
         if value != _in_force(lookup, setting):
             return f"the setting {setting} has changed"
-    first = lookup.platform.settings.first_month or month
     for read, months_back in lookup.reach[asset].items():
         table = MONTHLY_TABLES[read].name
         was_read = version.reads.get(table, {})
         # A first month set earlier, or a longer history, gives months to read that were not there before.
-        expected = [key_of(one) for one in month_range(max(first, shift(month, -months_back)), month)]
+        expected = [key_of(one) for one in lookup.window(month, months_back)]
         if sorted(was_read) != expected:
             return f"its window of {read} has other months now"
         for scope, content in was_read.items():
@@ -105,6 +141,22 @@ def _reason(lookup: Lookup, asset: str, month: dt.date) -> str:
             if now is None or now.content_hash != content:
                 return f"{read} of {scope[:7]} has changed"
     return ""
+
+
+def _files_changed(was: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Which landed files came and went, in words; three of each at the most."""
+
+    def named(versions: Iterable[str]) -> str:
+        names = sorted({version.rpartition("@")[0] for version in versions})
+        return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+    came, went = now.keys() - was.keys(), was.keys() - now.keys()
+    if not came and not went:
+        return "its landed files have changed"
+    told = [f"{named(came)} landed"] if came else []
+    if gone := {v for v in went if v.rpartition("@")[0] not in {c.rpartition("@")[0] for c in came}}:
+        told.append(f"{named(gone)} no longer counts")
+    return "its landed files have changed: " + "; ".join(told)
 
 
 def _parts(lookup: Lookup, month: dt.date) -> dict[str, str]:

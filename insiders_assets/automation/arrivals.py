@@ -1,0 +1,50 @@
+"""What waits in the landing zone: objects that the ledger has not seen, told from those that are still being written.
+
+Belongs here: comparing a listing with the ledger. Does not belong here: listing (storage), landing (operations).
+
+There is no high-water mark to lose: whatever the ledger does not know is waiting, in whichever second it was written,
+and whatever it knows is not, even if everything else is forgotten.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from insiders_assets.storage.ledger import Ledger
+from insiders_assets.storage.objects import Entry
+from insiders_assets.storage.source_files import SUPPORTED
+
+# A file version is a partition of Dagster's, which refuses these; half a character is no name in a ledger of UTF-8.
+_REFUSED_IN_NAMES = re.compile("[\x00-\x1f\x7f\ud800-\udfff]|\\.\\.\\.")
+LONGEST_NAME = 900
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """Objects that wait: those that can be landed, and those that were written so lately that more may come."""
+
+    ready: list[Entry]
+    arriving: list[Entry]
+
+
+def waiting(entries: Iterable[Entry], ledger: Ledger, quiet_seconds: float) -> Arrivals:
+    """Sort the objects of a listing that the ledger does not know by whether they have been quiet for long enough."""
+    seen = {(file.file_key, file.etag) for file in ledger.files if not file.replaced_by}
+    new = [entry for entry in entries if (entry.path, entry.etag) not in seen]
+    return Arrivals(
+        [entry for entry in new if entry.age_seconds >= quiet_seconds],
+        [entry for entry in new if entry.age_seconds < quiet_seconds],
+    )
+
+
+def wrong_name(name: str) -> str:
+    """Why an object of that name cannot be landed; empty where it can."""
+    if _REFUSED_IN_NAMES.search(name):
+        return "Its name has a control character, half a character or three dots in a row: rename it."
+    if len(name) > LONGEST_NAME:
+        return f"Its name has more than {LONGEST_NAME} signs: shorten it."
+    if not name.casefold().endswith(SUPPORTED):
+        return f"It is of a kind that cannot be read; supported are {', '.join(SUPPORTED)}."
+    return ""

@@ -1,0 +1,133 @@
+"""The sensors: one sees what has arrived in the landing zone, the other what is due; both ask for the job `catch_up`.
+
+Belongs here: when to ask. Does not belong here: landing and making months, which the job does in one run for all files
+and months together: several arrivals for one month make one run.
+
+A failed run is asked for again, after an hour, then two, four, up to a day. How often it was tried stands in Dagster's
+history of runs, so nothing is forgotten with a cursor; and a run key is never used twice, since Dagster would silently
+leave out the second request.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Sequence
+
+import dagster as dg
+
+from insiders_assets.assets.platform import Platform, open_platform
+from insiders_assets.automation.arrivals import waiting
+from insiders_assets.automation.due import Lookup, Reach, due_months
+from insiders_assets.automation.jobs import CATCH_UP, CATCHING_UP
+from insiders_assets.automation.months import find_months
+from insiders_assets.errors import InsidersError
+from insiders_assets.settings import Settings
+
+# A tick has a minute: a listing of so many keys takes seconds; the next tick goes on where it ended.
+KEYS_PER_TICK = 10_000
+REQUEST = "insiders/request"
+FIRST_PAUSE, LONGEST_PAUSE = dt.timedelta(hours=1), dt.timedelta(days=1)
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+def sensors(settings: Settings, reach: Reach) -> list[dg.SensorDefinition]:
+    """Both sensors, on by default where automation is (INSIDERS_AUTOMATION)."""
+    status = dg.DefaultSensorStatus.RUNNING if settings.automation else dg.DefaultSensorStatus.STOPPED
+
+    @dg.sensor(
+        name="arrivals",
+        job_name=CATCH_UP,
+        minimum_interval_seconds=settings.sensor_seconds,
+        default_status=status,
+        description=f"Looks into {settings.landing_location} for objects that the ledger does not hold.",
+    )
+    def arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        if catching_up(context.instance):
+            return dg.SensorResult(skip_reason="Files are being landed or months brought up just now.")
+        with open_platform(settings) as platform:
+            return look_for_arrivals(context, platform)
+
+    @dg.sensor(
+        name="due_months",
+        job_name=CATCH_UP,
+        minimum_interval_seconds=5 * settings.sensor_seconds,
+        default_status=status,
+        description="Sees to it that a month that is due is not forgotten: a month that has closed, a changed setting, "
+        "a run that failed.",
+    )
+    def due(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        if catching_up(context.instance):
+            return dg.SensorResult(skip_reason="Files are being landed or months brought up just now.")
+        with open_platform(settings) as platform:
+            return look_for_due_months(context, platform, reach)
+
+    return [arrivals, due]
+
+
+def look_for_arrivals(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
+    """Ask for a run if an object waits; the cursor is the key where a listing that was too long goes on."""
+    try:
+        entries = platform.landing.entries(context.cursor or "", KEYS_PER_TICK)
+        found = waiting(entries, platform.ledger(), platform.settings.quiet_seconds)
+    except InsidersError as trouble:
+        return dg.SensorResult(skip_reason=f"{trouble} Looked for again in a moment.")
+    cursor = entries[-1].path if len(entries) == KEYS_PER_TICK else ""
+    if not found.ready:
+        arriving = f"; {len(found.arriving)} written just now" if found.arriving else ""
+        return dg.SensorResult(skip_reason=f"Nothing new among {len(entries)} objects{arriving}.", cursor=cursor)
+    words = [f"{entry.path} {entry.etag}" for entry in found.ready]
+    return _ask(context, f"{len(found.ready)} arrived: {found.ready[0].path}, …", words, cursor)
+
+
+def look_for_due_months(context: dg.SensorEvaluationContext, platform: Platform, reach: Reach) -> dg.SensorResult:
+    """Ask for a run if a month that has closed and settled is due."""
+    today = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=platform.settings.settle_days)
+    try:
+        lookup = Lookup(platform, reach)
+        if not lookup.ledger.live:
+            return dg.SensorResult(skip_reason="Nothing was landed yet.")
+        found = due_months(lookup, find_months(platform.settings, lookup.ledger, today, None, None).wanted)
+    except InsidersError as trouble:
+        return dg.SensorResult(skip_reason=str(trouble))
+    if not found:
+        return dg.SensorResult(skip_reason="No month is due.")
+    months = sorted({f"{one.month:%Y-%m}" for one in found})
+    why = f"{len(months)} due from {months[0]} on: {found[0].asset}, {found[0].reason}"
+    return _ask(context, why, [f"{one.asset} {one.month} {one.reason}" for one in found], said=_observed(found))
+
+
+def catching_up(instance: dg.DagsterInstance) -> bool:
+    """Whether a run of the job is queued or under way."""
+    return bool(instance.get_runs(dg.RunsFilter(tags=CATCHING_UP, statuses=UNFINISHED), limit=1))
+
+
+def _ask(
+    context: dg.SensorEvaluationContext,
+    why: str,
+    what: Sequence[str],
+    cursor: str | None = None,
+    said: Sequence[dg.AssetObservation] = (),
+) -> dg.SensorResult:
+    """A request for a run, unless the same was asked for a short while ago; `said` appears on the assets' pages."""
+    request = hashlib.sha256("\n".join(what).encode("utf-8", "backslashreplace")).hexdigest()[:16]
+    tried = context.instance.get_run_records(dg.RunsFilter(tags={REQUEST: request}))
+    if tried:
+        pause = min(FIRST_PAUSE * 2 ** (len(tried) - 1), LONGEST_PAUSE)
+        last = max(record.create_timestamp for record in tried)
+        if dt.datetime.now(dt.UTC) - last.astimezone(dt.UTC) < pause:
+            return dg.SensorResult(
+                skip_reason=f"{why}. Tried at {last:%Y-%m-%d %H:%M}, and again {pause} after that; "
+                f"a click on the job {CATCH_UP} does it at once.",
+                cursor=cursor,
+            )
+    asked = dg.RunRequest(
+        run_key=f"{request}-{len(tried)}", tags={**CATCHING_UP, REQUEST: request, "insiders/why": why}
+    )
+    return dg.SensorResult([asked], cursor=cursor)

@@ -1,0 +1,25 @@
+"""Which table belongs to which asset, in the order in which a month makes them, and what readers outside find.
+
+Belongs here: the lists. Does not belong here: what a table promises (the modules beside this one).
+"""
+
+from insiders_assets.contracts.customers import CUSTOMER_FEATURES, CUSTOMER_PURCHASES, MONTH_TOTALS
+from insiders_assets.contracts.forecast import REVENUE_FORECAST
+from insiders_assets.contracts.lines import LANDED_FILES, LANDING_LEDGER, MONTH_FILES, QUARANTINE_COUNTS, RAW_INVOICES
+from insiders_assets.contracts.report import REPORT_FACTS
+from insiders_assets.contracts.segments import CLUSTER_LABELS, TREE_EMBEDDING
+from insiders_assets.contracts.table import Table, View
+
+MONTHLY_TABLES: dict[str, Table] = {
+    "raw_invoices": RAW_INVOICES,
+    "month_files": MONTH_FILES,
+    "customer_purchases": CUSTOMER_PURCHASES,
+    "customer_features": CUSTOMER_FEATURES,
+    "month_totals": MONTH_TOTALS,
+    "tree_embedding": TREE_EMBEDDING,
+    "cluster_labels": CLUSTER_LABELS,
+    "revenue_forecast": REVENUE_FORECAST,
+    "insiders_report": REPORT_FACTS,
+}
+PUBLISHED_TABLES = (LANDED_FILES, QUARANTINE_COUNTS, *(table for table in MONTHLY_TABLES.values() if table.published))
+PUBLISHED_VIEWS: tuple[View, ...] = (LANDING_LEDGER,)
