@@ -18,16 +18,19 @@ import dagster as dg
 
 from insiders_assets.assets.platform import Platform, open_platform
 from insiders_assets.automation.arrivals import waiting
-from insiders_assets.automation.due import Lookup, Reach, due_months
+from insiders_assets.automation.due import Due, Lookup, Reach, due_months
 from insiders_assets.automation.jobs import CATCH_UP, CATCHING_UP
 from insiders_assets.automation.months import find_months
 from insiders_assets.errors import InsidersError
+from insiders_assets.partitions import key_of
 from insiders_assets.settings import Settings
 
 # A tick has a minute: a listing of so many keys takes seconds; the next tick goes on where it ended.
 KEYS_PER_TICK = 10_000
 REQUEST = "insiders/request"
 FIRST_PAUSE, LONGEST_PAUSE = dt.timedelta(hours=1), dt.timedelta(days=1)
+# The same again after it went well: an object that took turns with another. Not at once, lest it go round in circles.
+PAUSE_AFTER_SUCCESS = dt.timedelta(minutes=5)
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -118,16 +121,25 @@ def _ask(
     """A request for a run, unless the same was asked for a short while ago; `said` appears on the assets' pages."""
     request = hashlib.sha256("\n".join(what).encode("utf-8", "backslashreplace")).hexdigest()[:16]
     tried = context.instance.get_run_records(dg.RunsFilter(tags={REQUEST: request}))
-    if tried:
-        pause = min(FIRST_PAUSE * 2 ** (len(tried) - 1), LONGEST_PAUSE)
-        last = max(record.create_timestamp for record in tried)
+    if tried:  # the latest first
+        failed = [one.dagster_run.status != dg.DagsterRunStatus.SUCCESS for one in tried]
+        in_a_row = failed.index(False) if False in failed else len(failed)
+        pause = min(FIRST_PAUSE * 2 ** (in_a_row - 1), LONGEST_PAUSE) if in_a_row else PAUSE_AFTER_SUCCESS
+        last = tried[0].create_timestamp
         if dt.datetime.now(dt.UTC) - last.astimezone(dt.UTC) < pause:
             return dg.SensorResult(
                 skip_reason=f"{why}. Tried at {last:%Y-%m-%d %H:%M}, and again {pause} after that; "
                 f"a click on the job {CATCH_UP} does it at once.",
                 cursor=cursor,
             )
-    asked = dg.RunRequest(
-        run_key=f"{request}-{len(tried)}", tags={**CATCHING_UP, REQUEST: request, "insiders/why": why}
-    )
-    return dg.SensorResult([asked], cursor=cursor)
+    tags = {**CATCHING_UP, REQUEST: request, "insiders/why": why}
+    asked = dg.RunRequest(run_key=f"{request}-{len(tried)}", tags=tags)
+    return dg.SensorResult([asked], cursor=cursor, asset_events=said)
+
+
+def _observed(found: Sequence[Due]) -> list[dg.AssetObservation]:
+    """What the page of each asset says of the months that are due."""
+    return [
+        dg.AssetObservation(one.asset, partition=key_of(one.month), metadata={"due, because": one.reason})
+        for one in found
+    ]
