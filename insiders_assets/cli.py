@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from insiders_assets.errors import InsidersError, SettingsError, StorageError
+from insiders_assets.errors import InsidersError, MissingMonthError, SettingsError, StorageError
 from insiders_assets.operations.quiet import ignore_previews
+from insiders_assets.partitions import last_closed_month
 from insiders_assets.settings import Settings, load_settings, parse_month
 from insiders_assets.terminal import err, out, print_line, print_table
 
@@ -100,6 +101,8 @@ def run(
         raise SettingsError(f"--from {first} is after --to {last}.", "Exchange them.")
     if decimal_mark not in (None, ".", ","):
         raise SettingsError(f"--decimal-mark {decimal_mark!r} is no decimal mark.", 'Write "." or ",".')
+    if date_format is not None and "%" not in date_format:
+        raise SettingsError(f"--date-format {date_format!r} is no date format.", 'Write one as "%d/%m/%Y %H:%M".')
     from insiders_assets.operations.running import Wanted
     from insiders_assets.operations.running import run as run_months
 
@@ -219,6 +222,11 @@ def declare_empty(month: str, home: Home = None) -> None:
     from insiders_assets.storage.ledger import declare_empty as declare
 
     first_day, settings = _month(month), _existing_home(home)
+    if first_day > (closed := last_closed_month(_today())):
+        raise MissingMonthError(
+            f"{first_day:%Y-%m} has not closed yet; the last closed month is {closed:%Y-%m}.",
+            "Say it when the month is over.",
+        )
     with only_one(settings), open_platform(settings) as platform:
         lines = sum(part.lines for part in declare(platform.lake, first_day).parts(first_day.isoformat()).values())
     found = f"is declared empty, but its {lines:,} landed lines count" if lines else "is known to be empty"

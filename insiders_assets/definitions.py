@@ -41,14 +41,15 @@ def build_definitions(settings: Settings, loggers: dict[str, dg.LoggerDefinition
     # month. Dagster warns of the difference at every load, and offers no way to say that it is meant.
     warnings.filterwarnings("ignore", message=f"Asset job {MONTHLY} materializes assets with varying BackfillPolicies")
     partitions = monthly_partitions(settings)
-    monthly = _monthly_assets(settings, partitions)
     return dg.Definitions(
-        assets=[landed_invoices.landed_invoices, *monthly],
+        assets=[landed_invoices.landed_invoices, *_monthly_assets(settings, partitions)],
         asset_checks=[*months.build(partitions), *drift.build(partitions), *publishing.build(partitions, settings)],
         jobs=jobs(partitions),
         schedules=schedules(settings),
-        sensors=sensors(settings, reach_of(monthly)),
+        sensors=sensors(settings, reach_of_assets),
         resources=_resources(settings),
+        # Of what the page materialises too: a process for each step costs seconds, and gigabytes for the models.
+        executor=dg.in_process_executor,
         loggers=loggers,
     )
 

@@ -19,13 +19,14 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from insiders_assets.assets.monthly import OWNERS, column_schema, shown_as_table
+from insiders_assets.assets.monthly import CONTRACT_CHECK, OWNERS, column_schema, shown_as_table
 from insiders_assets.assets.platform import Platform
 from insiders_assets.contracts.lines import LANDED_FILES, LANDED_LINES, QUARANTINE, QUARANTINE_COUNTS
 from insiders_assets.contracts.table import Table, content_hash
 from insiders_assets.errors import InputError
 from insiders_assets.storage.ledger import FileVersion, Ledger, Part, change_ledger
 from insiders_assets.storage.objects import FolderStore
+from insiders_assets.storage.warehouse_schema import SCHEMA
 
 FILE_VERSIONS_NAME = "file_versions"
 FILE_VERSIONS = dg.DynamicPartitionsDefinition(name=FILE_VERSIONS_NAME)
@@ -50,7 +51,18 @@ def version_name(file_key: str, sha256: str) -> str:
     group_name="lines",
     kinds={"parquet", "postgres"},
     owners=OWNERS,
-    metadata={"dagster/column_schema": column_schema(LANDED_LINES)},
+    check_specs=[
+        dg.AssetCheckSpec(
+            CONTRACT_CHECK,
+            asset="landed_invoices",
+            description="Every good line keeps the contract; the others are in quarantine, and lines in = good + "
+            "quarantined. Otherwise nothing is landed.",
+        )
+    ],
+    metadata={
+        "dagster/column_schema": column_schema(LANDED_LINES),
+        "dagster/table_name": f"{SCHEMA}.{LANDED_FILES.name}",
+    },
 )
 def landed_invoices(context: dg.AssetExecutionContext, config: LandingConfig) -> dg.MaterializeResult:
     """One version of a file of the landing zone: every line is either good, in one layout, or in quarantine with its
@@ -59,7 +71,15 @@ def landed_invoices(context: dg.AssetExecutionContext, config: LandingConfig) ->
     platform: Platform = context.resources.platform
     landed = land(platform, context.partition_key, config.date_format, config.decimal_mark)
     context.log.info(f"{landed.file_key}: {landed.good_lines:,} good lines, {landed.quarantined_lines:,} quarantined")
+    stored = sum(part.lines for part in landed.months.values())
     return dg.MaterializeResult(
+        check_results=[
+            dg.AssetCheckResult(
+                passed=landed.lines == stored + landed.quarantined_lines,
+                check_name=CONTRACT_CHECK,
+                metadata={"lines": landed.lines, "good": stored, "quarantined": landed.quarantined_lines},
+            )
+        ],
         metadata={
             "layout": landed.layout,
             "dagster/row_count": landed.good_lines,
@@ -70,7 +90,7 @@ def landed_invoices(context: dg.AssetExecutionContext, config: LandingConfig) ->
             "first date": landed.first_date or "none",
             "last date": landed.last_date or "none",
             "months": len(landed.months),
-        }
+        },
     )
 
 

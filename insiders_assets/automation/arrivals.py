@@ -18,7 +18,8 @@ from insiders_assets.storage.source_files import SUPPORTED
 
 # A file version is a partition of Dagster's, which refuses these; half a character is no name in a ledger of UTF-8.
 _REFUSED_IN_NAMES = re.compile("[\x00-\x1f\x7f\ud800-\udfff]|\\.\\.\\.")
-LONGEST_NAME = 900
+# A file version is a folder of the lake: with its hash it has to fit a file system's 255 bytes and a bucket's 1024.
+LONGEST_PART, LONGEST_NAME = 200, 600
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,11 @@ def wrong_name(name: str) -> str:
     """Why an object of that name cannot be landed; empty where it can."""
     if _REFUSED_IN_NAMES.search(name):
         return "Its name has a control character, half a character or three dots in a row: rename it."
-    if len(name) > LONGEST_NAME:
-        return f"Its name has more than {LONGEST_NAME} signs: shorten it."
+    parts = name.split("/")
+    if any(part in ("", ".", "..") for part in parts):
+        return "Its name leads through an empty folder, . or ..: give it a plain one."
+    if any(len(part.encode()) > LONGEST_PART for part in parts) or len(name.encode()) > LONGEST_NAME:
+        return f"Its name is too long (a part over {LONGEST_PART} bytes, or all over {LONGEST_NAME}): shorten it."
     if not name.casefold().endswith(SUPPORTED):
         return f"It is of a kind that cannot be read; supported are {', '.join(SUPPORTED)}."
     return ""

@@ -40,7 +40,7 @@ def find_months(
 
     Raises
     ------
-    MissingMonthError: there is none, a wanted one cannot exist or has not closed, or no file holds one in between.
+    MissingMonthError: there is none, or a wanted one cannot exist or has not closed.
     """
     landed = [dt.date.fromisoformat(month) for month in ledger.months()]
     if not landed:
@@ -69,10 +69,13 @@ def find_months(
         )
     for month in filter(None, (wanted_from, wanted_to)):
         refuse_unless_possible(month, first, last)
-    months = Months(first, last, wanted_to or last)
+    return Months(first, last, wanted_to or last)
+
+
+def refuse_gaps(ledger: Ledger, months: Months) -> None:
+    """Raise MissingMonthError where no file holds or covers a wanted month, or where a year seems to be mistyped."""
     _refuse_holes([month for month in months.wanted if ledger.is_missing(key_of(month))])
     _refuse_long_pauses(ledger, months.wanted)
-    return months
 
 
 def held_months(ledger: Ledger, months: Months, today: dt.date) -> list[tuple[str, str]]:

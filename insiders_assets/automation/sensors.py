@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import dagster as dg
 
@@ -20,10 +20,10 @@ from insiders_assets.assets.platform import Platform, open_platform
 from insiders_assets.automation.arrivals import waiting
 from insiders_assets.automation.due import Due, Lookup, Reach, due_months
 from insiders_assets.automation.jobs import CATCH_UP, CATCHING_UP
-from insiders_assets.automation.months import find_months
+from insiders_assets.automation.months import find_months, refuse_gaps
 from insiders_assets.errors import InsidersError
 from insiders_assets.partitions import key_of
-from insiders_assets.settings import Settings
+from insiders_assets.settings import Settings, load_settings
 
 # A tick has a minute: a listing of so many keys takes seconds; the next tick goes on where it ended.
 KEYS_PER_TICK = 10_000
@@ -40,8 +40,12 @@ UNFINISHED = [
 ]
 
 
-def sensors(settings: Settings, reach: Reach) -> list[dg.SensorDefinition]:
-    """Both sensors, on by default where automation is (INSIDERS_AUTOMATION)."""
+def sensors(settings: Settings, reach_of_assets: Callable[[Settings], Reach]) -> list[dg.SensorDefinition]:
+    """Both sensors, on by default where automation is (INSIDERS_AUTOMATION).
+
+    A tick reads the home's settings anew, as the run that it asks for does: a run may have recorded another month since
+    the code location was loaded.
+    """
     status = dg.DefaultSensorStatus.RUNNING if settings.automation else dg.DefaultSensorStatus.STOPPED
 
     @dg.sensor(
@@ -54,7 +58,7 @@ def sensors(settings: Settings, reach: Reach) -> list[dg.SensorDefinition]:
     def arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         if catching_up(context.instance):
             return dg.SensorResult(skip_reason="Files are being landed or months brought up just now.")
-        with open_platform(settings) as platform:
+        with open_platform(load_settings(settings.home)) as platform:
             return look_for_arrivals(context, platform)
 
     @dg.sensor(
@@ -68,8 +72,8 @@ def sensors(settings: Settings, reach: Reach) -> list[dg.SensorDefinition]:
     def due(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         if catching_up(context.instance):
             return dg.SensorResult(skip_reason="Files are being landed or months brought up just now.")
-        with open_platform(settings) as platform:
-            return look_for_due_months(context, platform, reach)
+        with open_platform(load_settings(settings.home)) as platform:
+            return look_for_due_months(context, platform, reach_of_assets(platform.settings))
 
     return [arrivals, due]
 
@@ -96,13 +100,15 @@ def look_for_due_months(context: dg.SensorEvaluationContext, platform: Platform,
         lookup = Lookup(platform, reach)
         if not lookup.ledger.live:
             return dg.SensorResult(skip_reason="Nothing was landed yet.")
-        found = due_months(lookup, find_months(platform.settings, lookup.ledger, today, None, None).wanted)
+        months = find_months(platform.settings, lookup.ledger, today, None, None)
+        refuse_gaps(lookup.ledger, months)
+        found = due_months(lookup, months.wanted)
     except InsidersError as trouble:
         return dg.SensorResult(skip_reason=str(trouble))
     if not found:
         return dg.SensorResult(skip_reason="No month is due.")
-    months = sorted({f"{one.month:%Y-%m}" for one in found})
-    why = f"{len(months)} due from {months[0]} on: {found[0].asset}, {found[0].reason}"
+    due = sorted({f"{one.month:%Y-%m}" for one in found})
+    why = f"{len(due)} due from {due[0]} on: {found[0].asset}, {found[0].reason}"
     return _ask(context, why, [f"{one.asset} {one.month} {one.reason}" for one in found], said=_observed(found))
 
 

@@ -140,7 +140,8 @@ def encodings(layouts: Mapping[str, Layout]) -> tuple[str, ...]:
 
 def is_known(columns: Sequence[str], layouts: Mapping[str, Layout]) -> bool:
     """Whether a header is that of a layout, own or built-in."""
-    return any(_fits(columns, layout) for layout in known_layouts(layouts))
+    known = (*known_layouts(layouts), *(_present_part(columns, layout) for layout in BUILT_IN))
+    return any(_fits(columns, layout) for layout in known)
 
 
 def is_nameless(column: str) -> bool:
@@ -152,7 +153,8 @@ def recognise(columns: Sequence[str], layouts: Mapping[str, Layout], file_name: 
     """The layout whose columns are those of the header, whatever their order, case and outer blanks.
 
     A shop's own layout wins over a built-in one; among built-in ones the one that expects the most of the file's
-    nameless columns. Whether nameless columns are empty is for the caller to check: he has the values.
+    nameless columns. A built-in one may lack optional columns; of an own one, which says what the shop's files have, a
+    missing column is an error. Whether nameless columns are empty is for the caller to check: he has the values.
 
     Parameters
     ----------
@@ -167,18 +169,20 @@ def recognise(columns: Sequence[str], layouts: Mapping[str, Layout], file_name: 
     if twice := sorted({column for column in columns if folded.count(_fold(column)) > 1}):
         raise InputError(f"{file_name} has more than one column {_listed(twice)}.", "Rename or remove one of them.")
     own, built_in = known_layouts(layouts)[: len(layouts)], BUILT_IN
-    for candidates in (own, built_in):
+    for candidates in (own, built_in, [_present_part(columns, layout) for layout in built_in]):
         if fitting := [layout for layout in candidates if _fits(columns, layout)]:
             return min(fitting, key=lambda layout: len(_unexpected(columns, layout)))
     closest = max((*own, *built_in), key=lambda layout: _closeness(columns, layout))
     told = []
-    if missing := [column for column in closest.columns.values() if _fold(column) not in folded]:
+    needed = [column for name, column in closest.columns.items() if name not in OPTIONAL or closest in own]
+    if missing := [column for column in needed if _fold(column) not in folded]:
         told.append(f"missing: {_listed(missing)}")
     if unknown := _unknown(columns, closest):
         told.append(f"unknown: {_listed(unknown)}")
     raise InputError(
         f"{file_name} has the columns of no known layout; beside the closest, {closest.name}, {'; '.join(told)}.",
-        f"Rename the columns, or add a layout to insiders.toml, in one line: {_example(columns, closest)}",
+        f"Rename the columns, or add a layout to insiders.toml, in one line: {_example(columns, closest)} "
+        "(line_amount may stand in for unit_price)",
     )
 
 
@@ -198,6 +202,13 @@ def _unknown(columns: Sequence[str], layout: Layout) -> list[str]:
 def _fits(columns: Sequence[str], layout: Layout) -> bool:
     present = {_fold(column) for column in columns}
     return all(_fold(column) in present for column in layout.columns.values()) and not _unknown(columns, layout)
+
+
+def _present_part(columns: Sequence[str], layout: Layout) -> Layout:
+    """The layout without the optional columns that a header lacks."""
+    present = {_fold(column) for column in columns}
+    kept = {n: column for n, column in layout.columns.items() if n not in OPTIONAL or _fold(column) in present}
+    return layout.model_copy(update={"columns": kept})
 
 
 def _closeness(columns: Sequence[str], layout: Layout) -> tuple[int, int]:

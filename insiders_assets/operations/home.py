@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from insiders_assets.automation.jobs import CATCHING_UP
 from insiders_assets.errors import BusyError, InsidersError, StorageError, UnreachableError
 from insiders_assets.settings import PREFIX, Settings
+from insiders_assets.storage.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 # For runs of this process: what they write is on the terminal already, and capturing it for the page starts four
 # processes per run, one of which shows its traceback on Ctrl-C.
 NO_COMPUTE_LOGS = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+# SQLite takes paths of 512 bytes; the longest of its files below this folder is named with a hundred.
+LONGEST_PLACE = 400
 RUN_LOCK = "run.lock"
 # Left to its own choice SQLAlchemy 2.1 takes psycopg 3, which refuses the NOTIFY of Dagster's events.
 DRIVER = "postgresql+psycopg2"
@@ -48,6 +51,12 @@ def prepare_home(settings: Settings) -> None:
     """
     import yaml
 
+    if len(str(settings.instance_folder)) > LONGEST_PLACE:
+        raise StorageError(
+            f"The home {settings.home} has too long a path ({len(str(settings.home))} signs); SQLite cannot open a "
+            "database that deep.",
+            "Choose a shorter one with --home.",
+        )
     try:
         settings.instance_folder.mkdir(parents=True, exist_ok=True)
         _write(settings.instance_folder / "dagster.yaml", yaml.safe_dump(instance_config(settings), sort_keys=False))
@@ -111,6 +120,9 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     import sqlalchemy.exc
     from dagster._core.instance.ref import InstanceRef
 
+    if settings.instance:
+        # Dagster would try for a quarter of a minute, with a warning each time, before it says so.
+        Warehouse(settings.instance.get_secret_value()).check()
     try:
         reference = InstanceRef.from_dir(str(settings.instance_folder), overrides={"compute_logs": NO_COMPUTE_LOGS})
         with dg.DagsterInstance.from_ref(reference) as instance:

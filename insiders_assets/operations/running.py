@@ -17,7 +17,7 @@ from insiders_assets.assets.landed_invoices import publish_ledger
 from insiders_assets.assets.platform import Platform, open_platform
 from insiders_assets.automation.due import Due, Lookup, due_assets
 from insiders_assets.automation.jobs import MONTHLY
-from insiders_assets.automation.months import Months, find_months, held_months
+from insiders_assets.automation.months import Months, find_months, held_months, refuse_gaps
 from insiders_assets.contracts.catalogue import MONTHLY_TABLES, PUBLISHED_TABLES, PUBLISHED_VIEWS
 from insiders_assets.definitions import reach_of_assets
 from insiders_assets.errors import MissingMonthError
@@ -58,14 +58,15 @@ def run(settings: Settings, wanted: Wanted, today: dt.date, tell: Tell) -> Setti
     ------
     InsidersError: of the kind of the trouble; no month is half-written.
     """
-    refuse_unusable(wanted.files)
+    files = list({file.absolute(): file for file in wanted.files}.values())
+    refuse_unusable(files)
     prepare_home(settings)
     with only_one(settings), open_instance(settings) as instance, without_greetings():
         end_killed_runs(instance)
         with open_platform(settings) as platform:
             check_before_work(platform)
             tidy_zone(platform.landing)
-            for file in wanted.files:
+            for file in files:
                 land_file(
                     platform,
                     instance,
@@ -81,6 +82,8 @@ def run(settings: Settings, wanted: Wanted, today: dt.date, tell: Tell) -> Setti
             months = find_months(settings, platform.ledger(), today, wanted.first, wanted.last)
             for month, why in held_months(platform.ledger(), months, today):
                 tell(Progress(month, "raw_invoices", why))
+            # Before they are recorded: the first month may be a mistyped one.
+            refuse_gaps(platform.ledger(), months)
             settings = _record(settings, months)
         with open_platform(settings) as platform:
             _bring_up(platform, instance, months, wanted, tell)
@@ -126,9 +129,8 @@ def _bring_up(platform: Platform, instance: dg.DagsterInstance, months: Months, 
             else due_assets(lookup, month)
         )
         if due:
-            selection = [dg.AssetKey(one.asset) for one in due]
-            why = f"{due[0].asset}: {due[0].reason}"
-            execute(platform.settings, instance, MONTHLY, key_of(month), tell, why=why, asset_selection=selection)
+            why, assets = f"{due[0].asset}: {due[0].reason}", [one.asset for one in due]
+            execute(platform.settings, instance, MONTHLY, key_of(month), tell, why=why, assets=assets)
             lookup.forget(key_of(month))
             _refuse_unless_made(lookup, month)
         publish_what_readers_lack(platform, key_of(month))

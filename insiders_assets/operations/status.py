@@ -35,7 +35,7 @@ def status(platform: Platform) -> list[TableStatus]:
     """Every table of every month that can exist, oldest first; of the landed ones before a run has recorded which."""
     first, last = platform.settings.first_month, platform.settings.last_month
     landed = [month_of(month) for month in platform.ledger().months()]
-    months = month_range(first, last) if first and last else landed
+    months = month_range(first or landed[0], last or landed[-1]) if landed or (first and last) else []
     if not months:
         return []
     lookup = Lookup(platform, reach_of_assets(platform.settings))
@@ -59,7 +59,10 @@ def _month(
     for asset, table in MONTHLY_TABLES.items():
         version = lookup.current(table.name, key)
         if version is None:
-            state, reason = (NO_FILE, "no landed file holds it") if no_file else (MISSING, due.get(asset, ""))
+            remedy = f"land its file, or `insiders declare-empty {month:%Y-%m}`"
+            state, reason = (
+                (NO_FILE, f"no landed file holds it: {remedy}") if no_file else (MISSING, due.get(asset, ""))
+            )
         elif asset in due:
             state, reason = DUE, due[asset]
         elif table.published and published.get((table.name, key)) != version.version:

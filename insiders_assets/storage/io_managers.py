@@ -51,6 +51,7 @@ class LakeIOManager(dg.IOManager):
                     "dagster/row_count": version.rows,
                     "content hash": version.content_hash,
                     "version": version.version,
+                    **{name: f"{self.lake.store.location}/{path}" for name, path in version.files.items()},
                 }
             )
 

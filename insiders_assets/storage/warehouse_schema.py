@@ -207,3 +207,6 @@ def _prepare_view(connection: psycopg.Connection, table: Table) -> None:
     _set_comment(
         connection, sql.SQL("VIEW {}").format(qualified(view)), f"Latest month of {table.name}. {table.description}"
     )
+    for column in table.columns:
+        subject = sql.SQL("COLUMN {}").format(sql.Identifier(SCHEMA, view, column.name))
+        _set_comment(connection, subject, column.description)
