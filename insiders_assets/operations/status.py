@@ -59,10 +59,8 @@ def _month(
     for asset, table in MONTHLY_TABLES.items():
         version = lookup.current(table.name, key)
         if version is None:
-            remedy = f"land its file, or `insiders declare-empty {month:%Y-%m}`"
-            state, reason = (
-                (NO_FILE, f"no landed file holds it: {remedy}") if no_file else (MISSING, due.get(asset, ""))
-            )
+            remedy = f"no landed file holds it: land one, or `insiders declare-empty {month:%Y-%m}`"
+            state, reason = (NO_FILE, remedy) if no_file else (MISSING, due.get(asset, ""))
         elif asset in due:
             state, reason = DUE, due[asset]
         elif table.published and published.get((table.name, key)) != version.version:
