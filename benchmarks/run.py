@@ -11,13 +11,14 @@ written. Exit code 1 says that a bar was missed.
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import json
 import os
 import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -48,6 +49,7 @@ Written by `make bench`; do not edit. CPU seconds are user + system over all thr
 process of its own, are not among them, its wall seconds are. Where other jobs run on the machine wall seconds grow with
 them, CPU seconds a little, and ratios of CPU seconds hardly: quote these."""
 MOST_LOADING_SECONDS, MOST_DEMO_SECONDS = 4.0, 180.0
+MOST_OVERHEAD, MOST_GROWTH = 1.5, 0.10
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,9 @@ def main() -> int:
     parser.add_argument("--demo", action="store_true", help="only what needs no real file")
     asked = parser.parse_args()
     data = None if asked.demo or not asked.data else Path(asked.data).absolute()
-    measures = (_loading, _demo) if data is None else (_loading, _demo, _real_run, _beside)
+    measures: tuple[Callable[[Path, Path | None], Section], ...] = (_loading, _demo, _many_months)
+    if data is not None:
+        measures = (_loading, _demo, _many_months, _real_run, _beside, _overhead)
     # Below /tmp and open: as root the embedded PostgreSQL belongs to an unprivileged user.
     folder = Path(tempfile.mkdtemp(prefix="insiders-bench-", dir="/tmp"))
     folder.chmod(0o755)
@@ -189,6 +193,66 @@ def _beside(folder: Path, data: Path | None) -> Section:
         for name, least in LEAST_RATIO.items()
     ]
     return Section("Beside a plain pandas and scikit-learn rendering, reference month", text, _machine(), bars)
+
+
+def _overhead(folder: Path, data: Path | None) -> Section:
+    """The real file once more, Numba's cache warm on both sides: the platform, and its domain calls in a plain loop."""
+    warm, numba = folder / "warm", folder / "real" / "numba"
+    warm.mkdir()
+    (warm / "numba").symlink_to(numba)
+    loop = _child("plain loop", "benchmarks.plain_loop", folder / "real", folder / "members.json", data)
+    run = _measured_run(folder, warm, data)
+    members = json.loads((folder / "members.json").read_text())
+    cpu, wall = run.whole.cpu_seconds / loop.cpu_seconds, run.whole.wall_seconds / loop.wall_seconds
+    text = (
+        "[plain_loop.py](plain_loop.py) calls the same domain functions for the same months, one after the other, and "
+        f"keeps everything in memory ({len(members)} months segmented, {members[max(members)]} members in the last). "
+        "What `insiders run` takes beyond it is the price of lineage, contracts, checks, history and publishing.\n\n"
+        "| | wall s | CPU s | peak RSS MB |\n|---|---:|---:|---:|\n"
+        + "".join(
+            f"| {name} | {one.wall_seconds:.1f} | {one.cpu_seconds:.1f} | {one.peak_rss_mb:,.0f} |\n"
+            for name, one in (("`insiders run`", run.whole), ("plain loop", loop))
+        )
+        + f"| ratio | {wall:.2f}× | {cpu:.2f}× | |"
+    )
+    claim = f"13 months through `insiders run` against the same domain calls in a plain loop: at most {MOST_OVERHEAD}×"
+    bar = Bar(claim, f"{cpu:.2f}× CPU, {wall:.2f}× wall", cpu <= MOST_OVERHEAD)
+    return Section("What the platform adds", text, _machine(), [bar])
+
+
+def _many_months(folder: Path, _: Path | None) -> Section:
+    """A made-up shop of 40 months, too small for segments, so that what grows with the months would show."""
+    from insiders_assets.sample import ShopParameters, write_shop
+
+    home = folder / "many"
+    home.mkdir()
+    (home / "insiders.toml").write_text("min_clusterable = 1000000\n")
+    shop = ShopParameters(first_month=dt.date(2021, 1, 1), months=40, customers=1000, seed=5)
+    out = folder / "many.json"
+    whole = _child("40 months", "benchmarks.stages", home, out, home, *write_shop(shop, folder / "many-files"))
+    stages = [Stage(**stage) for stage in json.loads(out.read_text())]
+    # The window is full from the 13th month on; the first month's libraries are loaded long before.
+    early = _peak(stages, "2022-01", "2022-06")
+    late = _peak(stages, "2023-11", "2024-04")
+    text = (
+        f"A made-up shop of 40 months and 1,000 customers (no segments, so no UMAP and no network), {_seconds(whole)}. "
+        f"Peak resident memory while months 13 to 18 were made: {early:,.0f} MB; while months 35 to 40 were: "
+        f"{late:,.0f} MB."
+    )
+    bar = Bar(
+        f"memory is flat in the number of months: at most {MOST_GROWTH:.0%} more two years later",
+        f"{late / early - 1:+.1%}",
+        late <= early * (1 + MOST_GROWTH),
+    )
+    return Section("Many months", text, _machine(), [bar])
+
+
+def _peak(stages: Sequence[Stage], first: str, last: str) -> float:
+    return max(one.peak_rss_mb for one in stages if first <= one.name.rpartition(" ")[2] <= last)
+
+
+def _seconds(stage: Stage) -> str:
+    return f"{stage.wall_seconds:.0f} s, {stage.cpu_seconds:.0f} CPU s"
 
 
 def _loading(folder: Path, _: Path | None) -> Section:

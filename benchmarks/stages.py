@@ -3,7 +3,7 @@
 Belongs here: running the real thing on a fresh home and cutting it at its progress. Does not belong here: any step of
 its own; what is timed is what `insiders run` and `insiders demo` call.
 
-Run it: ``python -m benchmarks.stages OUT HOME [FILE]``; without a file it runs the sample shop. OUT gets the stages.
+Run it: ``python -m benchmarks.stages OUT HOME [FILE…]``; without a file it runs the sample shop. OUT gets the stages.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 START, SUMMARY = "start: imports", "summary, end"
 
 
-def measured_run(home: Path, file: Path | None, today: dt.date) -> list[Stage]:
-    """Land the file (None: the sample shop) in a fresh home, bring all months up, and give a stage per asset and month.
+def measured_run(home: Path, files: Sequence[Path], today: dt.date) -> list[Stage]:
+    """Land the files (none: the sample shop) in a fresh home, bring all months up, give a stage per asset and month.
 
     A stage is named "asset month". It begins where the one before ended, so that what happens around an asset (Dagster,
     the next month's job) counts to the asset that follows, and the stages add up to the whole.
@@ -42,7 +43,7 @@ def measured_run(home: Path, file: Path | None, today: dt.date) -> list[Stage]:
 
         laps.cut(START)
         settings = load_settings(home)
-        settings = run(settings, Wanted(files=[file]), today, tell) if file else demonstrate(settings, today, tell)
+        settings = run(settings, Wanted(files=files), today, tell) if files else demonstrate(settings, today, tell)
         with open_platform(settings) as platform:
             summarise(platform)
         laps.cut(SUMMARY)
@@ -51,8 +52,8 @@ def measured_run(home: Path, file: Path | None, today: dt.date) -> list[Stage]:
 
 def main() -> None:
     """Measure and write the stages as JSON."""
-    out, home, *file = (Path(argument) for argument in sys.argv[1:])
-    stages = measured_run(home, file[0] if file else None, dt.datetime.now(dt.UTC).date())
+    out, home, *files = (Path(argument) for argument in sys.argv[1:])
+    stages = measured_run(home, files, dt.datetime.now(dt.UTC).date())
     out.write_text(json.dumps([asdict(stage) for stage in stages]))
 
 
