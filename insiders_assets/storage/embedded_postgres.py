@@ -119,6 +119,9 @@ class EmbeddedPostgres:
         place = find_place(home, user)
         programs = self._programs(place, user)
         server = Server.found(programs.data)
+        if server is not None and not server.becomes_ready() and Server.found(programs.data) is None:
+            # It was going down: whoever was stopping it was killed, and the lock with him.
+            server = None
         if server is None:
             if not programs.data.exists():
                 programs.make_data()

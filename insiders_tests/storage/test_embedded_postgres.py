@@ -422,3 +422,26 @@ def test_a_home_of_another_user_is_refused_with_its_remedy(open_folder: Path, se
             pass
 
     assert as_user_of(stranger, refused)
+
+
+def test_a_server_that_is_going_down_is_waited_for_and_started_again(server: EmbeddedPostgres) -> None:
+    """As after a kill -9 of the command that was stopping it: the lock is free, the server still there."""
+    with server.running() as url, ThreadPoolExecutor(1) as another, psycopg.connect(url) as connection:
+        connection.execute("SELECT 1")
+        place = recorded_place(server.home.resolve())
+        found = Server.found(place / "data") if place else None
+        assert found
+        os.kill(found.pid, signal.SIGTERM)  # "smart": it waits for this connection
+        while found.ready:
+            pass
+        started = another.submit(_ask_through, server)
+        with contextlib.suppress(TimeoutError):
+            started.result(timeout=1)
+        connection.close()
+        assert started.result(timeout=60) == 1
+
+
+def _ask_through(server: EmbeddedPostgres) -> int:
+    with server.running() as url, psycopg.connect(url) as connection:
+        ((one,),) = connection.execute("SELECT 1").fetchall()
+    return int(one)
