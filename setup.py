@@ -44,6 +44,8 @@ REQUIRED = [
 DEVELOPMENT = [
     "pytest>=8",
     "pytest-timeout>=2.3",
+    # Half of the tests wait for servers and processes: two at a time take little more than half as long.
+    "pytest-xdist>=3.6",
     "hypothesis>=6.100",
     "moto[s3,server]>=5",
     "openpyxl>=3.1",

@@ -40,6 +40,10 @@ class MissingMonthError(InsidersError):
     exit_code = 5
 
 
+class NoMonthYetError(MissingMonthError):
+    """No month can exist yet: nothing was landed, or only lines of a month that has not closed."""
+
+
 class UnreachableError(InsidersError):
     """A database, a bucket or a server does not answer."""
 

@@ -120,6 +120,7 @@ def test_the_checks_and_what_they_claim(definitions: dg.Definitions) -> None:
     assert checks == {
         ("cluster_labels", "labels_cover_every_customer"),
         ("month_totals", "buckets_add_up"),
+        ("landed_invoices", "keeps_its_contract"),
         ("month_totals", "volume_is_as_usual"),
         ("month_files", "landed_lines_are_accounted_for"),
         ("insiders_report", "readers_see_what_the_lake_holds"),

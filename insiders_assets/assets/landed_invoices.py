@@ -9,8 +9,8 @@ import getpass
 import hashlib
 import json
 import tempfile
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from insiders_assets.assets.monthly import CONTRACT_CHECK, OWNERS, column_schema, shown_as_table
 from insiders_assets.assets.platform import Platform
 from insiders_assets.contracts.lines import LANDED_FILES, LANDED_LINES, QUARANTINE, QUARANTINE_COUNTS
-from insiders_assets.contracts.table import Table, content_hash
+from insiders_assets.contracts.table import content_hash
 from insiders_assets.errors import InputError
 from insiders_assets.storage.ledger import FileVersion, Ledger, Part, change_ledger
 from insiders_assets.storage.objects import FolderStore
@@ -143,13 +143,13 @@ def land(platform: Platform, file_version: str, date_format: str | None, decimal
         months=_write_parts(platform, file_version, good),
         etag=seen.etag if seen else None,
     )
-    publish_ledger(platform, change_ledger(platform.lake, lambda book: _with_landed(book, new)), key)
+    publish_ledger(platform, change_ledger(platform.lake, lambda book: _with_landed(book, new)), [key])
     return new
 
 
-def refuse(platform: Platform, file_key: str, sha256: str, etag: str, why: str) -> FileVersion:
-    """Enter in the ledger that a file version cannot be used, and why: it is not looked at again until it changes."""
-    refused = FileVersion(
+def refused_version(platform: Platform, file_key: str, sha256: str, etag: str, why: str) -> FileVersion:
+    """A file version that cannot be used, and why."""
+    return FileVersion(
         file_version=version_name(file_key, sha256),
         file_key=file_key,
         sha256=sha256,
@@ -167,8 +167,17 @@ def refuse(platform: Platform, file_key: str, sha256: str, etag: str, why: str) 
         etag=etag,
         refused=why,
     )
-    publish_ledger(platform, change_ledger(platform.lake, lambda book: book.with_refused(refused)), file_key)
-    return refused
+
+
+def refuse(platform: Platform, refused: Sequence[FileVersion]) -> None:
+    """Enter in the ledger, in one change, versions that cannot be used: none is looked at again until it changes."""
+
+    def with_all(book: Ledger) -> Ledger:
+        for one in refused:
+            book = book.with_refused(one)
+        return book
+
+    publish_ledger(platform, change_ledger(platform.lake, with_all), [one.file_key for one in refused])
 
 
 def _with_landed(book: Ledger, new: FileVersion) -> Ledger:
@@ -204,8 +213,13 @@ def local_file(platform: Platform, key: str) -> Iterator[tuple[Path, str]]:
         path = Path(store.root, key)
         if not path.exists():
             raise InputError(f"{path} is not in the landing zone any more.", "Bring it again with `insiders run`.")
-        with path.open("rb") as file:
-            yield path, hashlib.file_digest(file, "sha256").hexdigest()
+        try:
+            with path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as wrong:
+            remedy = "Give this user the right to read it."
+            raise InputError(f"{path} cannot be read ({wrong.strerror}).", remedy) from None
+        yield path, sha256
         return
     content = store.read(key)
     if content is None:
@@ -228,27 +242,43 @@ def refuse_too_many_bad_lines(key: str, reasons: Mapping[str, int], good: int, m
         )
 
 
-def publish_ledger(platform: Platform, ledger: Ledger, file_key: str | None = None) -> None:
-    """Show readers what the ledger says of one file or of every file; what they have already is left alone."""
+def publish_ledger(platform: Platform, ledger: Ledger, file_keys: Sequence[str] | None = None) -> None:
+    """Show readers what the ledger says of some files or of every file; what they have already is left alone."""
     published = {place: found.version for place, found in platform.warehouse.published().items()}
-    for key in [file_key] if file_key else sorted({file.file_key for file in ledger.files}):
-        scope = in_utf8(key)
-        for table, rows in _published_rows(ledger, key):
+    files: dict[str, list[FileVersion]] = defaultdict(list)
+    wanted = None if file_keys is None else set(file_keys)
+    for file in ledger.files:
+        if wanted is None or file.file_key in wanted:
+            files[in_utf8(file.file_key)].append(file)
+    for table, rows_of in ((LANDED_FILES, _file_rows), (QUARANTINE_COUNTS, _count_rows)):
+        lacking = {}
+        for scope, versions in sorted(files.items()):
+            rows = rows_of(versions)
             version = hashlib.sha256(json.dumps(rows, default=str, sort_keys=True).encode()).hexdigest()[:16]
-            if published.get((table.name, scope)) != version:
-                data = table.validate(pa.Table.from_pylist(rows, schema=table.arrow_schema))
-                platform.warehouse.prepare([table])
-                platform.warehouse.publish(table, scope, data, version=version, content_hash=content_hash(table, data))
+            there = published.get((table.name, scope))
+            if there != version and (rows or there):
+                lacking[scope] = version, rows
+        if not lacking:
+            continue
+        platform.warehouse.prepare([table])
+        # Validated together: there may be thousands of files.
+        all_rows = [row for _, rows in lacking.values() for row in rows]
+        valid = table.validate(pa.Table.from_pylist(all_rows, schema=table.arrow_schema))
+        for scope, (version, _) in lacking.items():
+            data = valid.filter(pc.equal(valid[table.scope], scope))
+            platform.warehouse.publish(table, scope, data, version=version, content_hash=content_hash(table, data))
 
 
-def _published_rows(ledger: Ledger, key: str) -> list[tuple[Table, list[dict[str, Any]]]]:
-    files = [file for file in ledger.files if file.file_key == key]
-    counts = [
-        {"file_version": file.file_version, "reason": reason, "file_key": in_utf8(key), "lines": lines}
-        for file in files
+def _file_rows(versions: Sequence[FileVersion]) -> list[dict[str, Any]]:
+    return [_ledger_row(file) for file in versions]
+
+
+def _count_rows(versions: Sequence[FileVersion]) -> list[dict[str, Any]]:
+    return [
+        {"file_version": file.file_version, "reason": reason, "file_key": in_utf8(file.file_key), "lines": lines}
+        for file in versions
         for reason, lines in file.reasons.items()
     ]
-    return [(LANDED_FILES, [_ledger_row(file) for file in files]), (QUARANTINE_COUNTS, counts)]
 
 
 def _ledger_row(landed: FileVersion) -> dict[str, Any]:
@@ -262,6 +292,7 @@ def _ledger_row(landed: FileVersion) -> dict[str, Any]:
         **{name: getattr(landed, name) for name in LANDED_FILES.arrow_schema.names},
         "file_key": in_utf8(landed.file_key),
         "file_version": in_utf8(landed.file_version),
+        "refused": in_utf8(landed.refused) if landed.refused else None,
         "landed_at": moment(landed.landed_at),
         "retired_at": moment(landed.retired_at),
         "first_date": date(landed.first_date),

@@ -129,6 +129,10 @@ def monthly_asset(
                     if len(context.partition_keys) > 1:
                         raise MissingMonthError(made.skip)
                     context.log.warning(made.skip)
+                    # Dagster fails a step that leaves a check unanswered, even where there is nothing to check.
+                    yield dg.AssetCheckResult(
+                        passed=True, check_name=CONTRACT_CHECK, metadata={"skipped": made.skip, "rows": 0}
+                    )
                     return
                 try:
                     data = table.validate(made.data)

@@ -42,13 +42,20 @@ def waiting(entries: Iterable[Entry], ledger: Ledger, quiet_seconds: float) -> A
 
 def wrong_name(name: str) -> str:
     """Why an object of that name cannot be landed; empty where it can."""
+    if why := not_keepable(name):
+        return why
+    if name.casefold().endswith(SUPPORTED):
+        return ""
+    return f"It is of a kind that cannot be read; supported are {', '.join(SUPPORTED)}."
+
+
+def not_keepable(name: str) -> str:
+    """Why lake, database or Dagster cannot keep a file of that name, whatever its kind; empty where they can."""
     if _REFUSED_IN_NAMES.search(name):
-        return "Its name has a control character, half a character or three dots in a row: rename it."
+        return "Rename it: its name has a control character, half a character or three dots in a row."
     parts = name.split("/")
     if any(part in ("", ".", "..") for part in parts):
-        return "Its name leads through an empty folder, . or ..: give it a plain one."
+        return "Rename it: its name leads through an empty folder, . or .. to another place."
     if any(len(part.encode()) > LONGEST_PART for part in parts) or len(name.encode()) > LONGEST_NAME:
-        return f"Its name is too long (a part over {LONGEST_PART} bytes, or all over {LONGEST_NAME}): shorten it."
-    if not name.casefold().endswith(SUPPORTED):
-        return f"It is of a kind that cannot be read; supported are {', '.join(SUPPORTED)}."
+        return f"Rename it: its name has over {LONGEST_NAME} bytes, or a part of it over {LONGEST_PART}."
     return ""

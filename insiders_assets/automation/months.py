@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from insiders_assets.errors import MissingMonthError
+from insiders_assets.errors import MissingMonthError, NoMonthYetError
 from insiders_assets.partitions import key_of, last_closed_month, month_range, refuse_unless_possible, shift
 from insiders_assets.settings import Settings, is_set_in_environment
 from insiders_assets.storage.ledger import Ledger
@@ -44,7 +44,7 @@ def find_months(
     """
     landed = [dt.date.fromisoformat(month) for month in ledger.months()]
     if not landed:
-        raise MissingMonthError(
+        raise NoMonthYetError(
             "No invoice line was ever landed in this home.", "Give a file with `insiders run --data FILE`."
         )
     first, closed = settings.first_month or landed[0], last_closed_month(today)
@@ -54,7 +54,7 @@ def find_months(
             "What is landed of it is kept until then; leave out --to.",
         )
     if landed[0] > closed:
-        raise MissingMonthError(
+        raise NoMonthYetError(
             f"All landed lines are of {landed[0]:%Y-%m} or later; the last closed month is {closed:%Y-%m}.",
             "They are kept: run again when their month has closed, or correct the dates if they are wrong.",
         )

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 
 import dagster as dg
 
+from insiders_assets.assets.landed_invoices import in_utf8
 from insiders_assets.assets.platform import Platform, open_platform
 from insiders_assets.automation.arrivals import waiting
 from insiders_assets.automation.due import Due, Lookup, Reach, due_months
@@ -24,6 +25,7 @@ from insiders_assets.automation.months import find_months, refuse_gaps
 from insiders_assets.errors import InsidersError
 from insiders_assets.partitions import key_of
 from insiders_assets.settings import Settings, load_settings
+from insiders_assets.storage.objects import Entry
 
 # A tick has a minute: a listing of so many keys takes seconds; the next tick goes on where it ended.
 KEYS_PER_TICK = 10_000
@@ -85,12 +87,12 @@ def look_for_arrivals(context: dg.SensorEvaluationContext, platform: Platform) -
         found = waiting(entries, platform.ledger(), platform.settings.quiet_seconds)
     except InsidersError as trouble:
         return dg.SensorResult(skip_reason=f"{trouble} Looked for again in a moment.")
-    cursor = entries[-1].path if len(entries) == KEYS_PER_TICK else ""
+    cursor = _last_text(entries) if len(entries) == KEYS_PER_TICK else ""
     if not found.ready:
         arriving = f"; {len(found.arriving)} written just now" if found.arriving else ""
         return dg.SensorResult(skip_reason=f"Nothing new among {len(entries)} objects{arriving}.", cursor=cursor)
     words = [f"{entry.path} {entry.etag}" for entry in found.ready]
-    return _ask(context, f"{len(found.ready)} arrived: {found.ready[0].path}, …", words, cursor)
+    return _ask(context, f"{len(found.ready)} arrived: {in_utf8(found.ready[0].path)}, …", words, cursor)
 
 
 def look_for_due_months(context: dg.SensorEvaluationContext, platform: Platform, reach: Reach) -> dg.SensorResult:
@@ -115,6 +117,11 @@ def look_for_due_months(context: dg.SensorEvaluationContext, platform: Platform,
 def catching_up(instance: dg.DagsterInstance) -> bool:
     """Whether a run of the job is queued or under way."""
     return bool(instance.get_runs(dg.RunsFilter(tags=CATCHING_UP, statuses=UNFINISHED), limit=1))
+
+
+def _last_text(entries: Sequence[Entry]) -> str:
+    """The last path that Dagster's database can keep; a file system may have names that are no text."""
+    return next((entry.path for entry in reversed(entries) if in_utf8(entry.path) == entry.path), "")
 
 
 def _ask(

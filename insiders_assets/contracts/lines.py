@@ -53,7 +53,12 @@ LANDED_FILES = Table(
     (
         Column("file_version", TEXT, "Key and first twelve digits of the content's SHA-256.", key=True),
         Column("file_key", TEXT, "Name of the file in the landing zone."),
-        Column("sha256", TEXT, "SHA-256 of the file's bytes.", pattern="^[0-9a-f]{64}$"),
+        Column(
+            "sha256",
+            TEXT,
+            "SHA-256 of the file's bytes; of its ETag, if it was refused for its name, unread.",
+            pattern="^[0-9a-f]{64}$",
+        ),
         Column("layout", TEXT, "Layout that the file was recognised as."),
         Column("landed_by", TEXT, "User or process that landed it."),
         Column("landed_at", TIMESTAMP, "When it was landed (UTC)."),

@@ -21,10 +21,11 @@ from insiders_assets.assets.landed_invoices import (
     local_file,
     publish_ledger,
     refuse,
+    refused_version,
     version_name,
 )
 from insiders_assets.assets.platform import Platform
-from insiders_assets.automation.arrivals import waiting, wrong_name
+from insiders_assets.automation.arrivals import not_keepable, waiting, wrong_name
 from insiders_assets.automation.jobs import LAND
 from insiders_assets.errors import InputError, StorageError
 from insiders_assets.operations.executing import Progress, Tell, execute
@@ -44,8 +45,8 @@ def refuse_unusable(files: Sequence[Path]) -> None:
             raise InputError(f"{file} is a folder.", "Give its files, for example `--data folder/*.csv`.")
         if not file.is_file():
             raise InputError(f"{file} is no file, but a pipe or a device.", "Write it into a file first.")
-        # A wrong kind is told by the reader, which also says what the file is instead.
-        if (why := wrong_name(file.name)) and "kind" not in why:
+        # Of its kind the reader tells, which also says what the file is instead.
+        if why := not_keepable(file.name):
             raise InputError(f"The file {file} cannot be landed.", why)
     names = [file.name for file in files]
     if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -96,8 +97,23 @@ def land_arrivals(
     for entry in waits.arriving:
         tell(Progress(entry.path, ASSET, "is still arriving; left for the next time"))
     refused = {(file.file_key, file.etag) for file in ledger.files if file.refused} if retry_refused else ()
-    for entry in [*waits.ready, *(entry for entry in entries if (entry.path, entry.etag) in refused)]:
+    again = [entry for entry in entries if (entry.path, entry.etag) in refused and not wrong_name(entry.path)]
+    _refuse_wrong_names(platform, [entry for entry in waits.ready if wrong_name(entry.path)], tell)
+    for entry in [*(entry for entry in waits.ready if not wrong_name(entry.path)), *again]:
         _land_arrival(platform, instance, entry, tell, retry_refused)
+
+
+def _refuse_wrong_names(platform: Platform, entries: Sequence[Entry], tell: Tell) -> None:
+    """Enter objects in the ledger that cannot be landed for their names, all at once and unread: there may be thousands
+    of them, or one of many gigabytes."""
+    refused = []
+    for entry in entries:
+        why = str(InputError(f"{entry.path} cannot be landed.", wrong_name(entry.path)))
+        sha256 = hashlib.sha256(entry.etag.encode()).hexdigest()
+        refused.append(refused_version(platform, entry.path, sha256, entry.etag, why))
+        tell(Progress(entry.path, ASSET, f"refused: {why}"))
+    if refused:
+        refuse(platform, refused)
 
 
 def _land_arrival(
@@ -105,8 +121,12 @@ def _land_arrival(
 ) -> None:
     if platform.landing.stat(entry.path) is None:
         return  # deleted since the listing
-    with local_file(platform, entry.path) as (_, sha256):
-        version = version_name(entry.path, sha256)
+    try:
+        with local_file(platform, entry.path) as (_, sha256):
+            version = version_name(entry.path, sha256)
+    except InputError as unreadable:  # closed to this user, or deleted just now
+        tell(Progress(entry.path, ASSET, f"left for the next time: {unreadable}"))
+        return
     ledger = platform.ledger()
     known, before = ledger.find(version), ledger.counting(entry.path)
     if known and not known.replaced_by and not (known.refused and retry_refused):
@@ -114,14 +134,12 @@ def _land_arrival(
         tell(Progress(entry.path, ASSET, "was seen before, unchanged"))
         return
     try:
-        if why := wrong_name(entry.path):
-            raise InputError(f"{entry.path} cannot be landed.", why)
         _land(platform, instance, version, before, tell, {})
     except InputError as unusable:
         now = platform.landing.stat(entry.path)
         if now is None or now.etag != entry.etag:
             return  # written again meanwhile: that is another version, for the next time
-        refuse(platform, entry.path, sha256, entry.etag, str(unusable))
+        refuse(platform, [refused_version(platform, entry.path, sha256, entry.etag, str(unusable))])
         tell(Progress(entry.path, ASSET, f"refused: {unusable}"))
 
 
@@ -140,7 +158,7 @@ def retire(platform: Platform, file_key: str) -> FileVersion:
             f'Those that do: {counting or "none"}. `insiders sql "SELECT * FROM landing_ledger"` lists all.',
         )
     at, by = platform.lake.clock().isoformat(timespec="seconds"), getpass.getuser()
-    publish_ledger(platform, change_ledger(platform.lake, lambda book: book.with_retired(file_key, at, by)), file_key)
+    publish_ledger(platform, change_ledger(platform.lake, lambda book: book.with_retired(file_key, at, by)), [file_key])
     return before
 
 

@@ -20,7 +20,7 @@ from insiders_assets.automation.jobs import MONTHLY
 from insiders_assets.automation.months import Months, find_months, held_months, refuse_gaps
 from insiders_assets.contracts.catalogue import MONTHLY_TABLES, PUBLISHED_TABLES, PUBLISHED_VIEWS
 from insiders_assets.definitions import reach_of_assets
-from insiders_assets.errors import MissingMonthError
+from insiders_assets.errors import MissingMonthError, NoMonthYetError
 from insiders_assets.operations.executing import Progress, Tell, end_killed_runs, execute
 from insiders_assets.operations.home import only_one, open_instance, prepare_home
 from insiders_assets.operations.landing import land_arrivals, land_file, refuse_unusable, tidy_zone
@@ -100,7 +100,11 @@ def catch_up(settings: Settings, today: dt.date, tell: Tell) -> Settings:
     InsidersError: of the kind of the trouble; no month is half-written.
     """
     wanted = Wanted(quiet_seconds=settings.quiet_seconds, retry_refused=False)
-    return run(settings, wanted, today - dt.timedelta(days=settings.settle_days), tell)
+    try:
+        return run(settings, wanted, today - dt.timedelta(days=settings.settle_days), tell)
+    except NoMonthYetError as nothing:
+        tell(Progress("no month", "all assets", str(nothing)))
+        return settings
 
 
 def check_before_work(platform: Platform) -> None:

@@ -130,6 +130,7 @@ def serving(settings: Settings, port: int | None = None, host: str = "127.0.0.1"
             platform.warehouse.check()
             with open_instance(settings):
                 pass  # its databases are made here: two servers that make them at once leave them broken for good
+            _end_killed_runs(settings)  # of a `serve` that died with all its processes: the sensors would wait for them
             log = settings.home / "serve.log"
             mode = "wb" if log.exists() and log.stat().st_size > LONGEST_LOG else "ab"
             with log.open(mode) as words, _processes(settings, chosen, host, words, lock) as processes:

@@ -192,7 +192,7 @@ class Lake:
         }
         orphans = [path for path in old if path not in named]
         self.store.remove(orphans)
-        return len(orphans)
+        return len(orphans) + self.store.remove_unfinished(least_age_seconds)
 
     def _put(self, folder: str, content: bytes, suffix: str) -> str:
         path = f"{folder}/{hashlib.sha256(content).hexdigest()[:24]}{suffix}"

@@ -101,8 +101,12 @@ class Ledger:
     def with_landed(self, new: FileVersion) -> Ledger:
         """The ledger after a landing: the version counts, and replaces the one of the same key that counted before."""
         others = [f for f in self.files if f.file_version != new.file_version]
+        # A retired one too: should its content come back after this, that is news.
         replaced = [
-            replace(f, replaced_by=new.file_version) if f.file_key == new.file_key and f.counts else f for f in others
+            replace(f, replaced_by=new.file_version)
+            if f.file_key == new.file_key and not f.replaced_by and not f.refused
+            else f
+            for f in others
         ]
         return replace(self, files=(*replaced, new))
 

@@ -27,6 +27,7 @@ from insiders_assets.errors import StorageError, UnreachableError
 
 SWAP_ATTEMPTS = 50
 KEYS_PER_PAGE = 1000
+UNFINISHED = ".unfinished-"
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,9 @@ class ObjectStore(Protocol):
 
     def remove(self, paths: Sequence[str]) -> None:
         """Remove objects; one that is gone already is no error."""
+
+    def remove_unfinished(self, least_age_seconds: float) -> int:
+        """Remove what killed writers left that never became an object; gives the number."""
 
 
 @contextmanager
@@ -194,11 +198,22 @@ class FolderStore:
             for path in paths:
                 Path(self.root, path).unlink(missing_ok=True)
 
+    def remove_unfinished(self, least_age_seconds: float) -> int:
+        """Files that no rename has made visible."""
+        removed = 0
+        with storage_errors(self.location):
+            for file in Path(self.root).rglob(f"{UNFINISHED}*"):
+                with suppress(FileNotFoundError):  # its writer has just finished
+                    if time.time() - file.stat().st_mtime >= least_age_seconds:
+                        file.unlink()
+                        removed += 1
+        return removed
+
     def _replace(self, target: Path, content: bytes) -> None:
         with storage_errors(self.location):
             target.parent.mkdir(parents=True, exist_ok=True)
             # Not mkstemp: its files are closed to everybody else, and a lake is read by others too.
-            unfinished = target.parent / f".unfinished-{uuid.uuid4().hex}"
+            unfinished = target.parent / f"{UNFINISHED}{uuid.uuid4().hex}"
             try:
                 with unfinished.open("xb") as file:
                     file.write(content)
@@ -332,6 +347,10 @@ class BucketStore:
             for first in range(0, len(paths), KEYS_PER_PAGE):
                 keys = [{"Key": self._key(path)} for path in paths[first : first + KEYS_PER_PAGE]]
                 self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": keys, "Quiet": True})
+
+    def remove_unfinished(self, least_age_seconds: float) -> int:
+        """None: a bucket shows no object before it is whole."""
+        return 0
 
     def _read(self, path: str) -> tuple[bytes | None, str | None]:
         from botocore.exceptions import ClientError

@@ -344,3 +344,16 @@ def test_missing_credentials_are_told(s3: S3, monkeypatch: pytest.MonkeyPatch, t
     with pytest.raises(UnreachableError) as refused:
         open_store(s3.location("lake"), s3.endpoint).check_writable()
     assert "credentials" in told(refused.value)
+
+
+def test_what_a_killed_writer_left_is_removed_once_it_is_old(tmp_path: Path) -> None:
+    store = FolderStore(str(tmp_path))
+    store.write("table/object", b"whole")
+    old, young = (tmp_path / "table" / f".unfinished-{name}" for name in ("old", "young"))
+    for file in (old, young):
+        file.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    assert store.remove_unfinished(60) == 1
+    assert young.exists()
+    assert not old.exists()
+    assert store.names("") == ["table/object"]
