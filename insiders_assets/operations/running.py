@@ -18,6 +18,7 @@ from insiders_assets.assets.platform import Platform, open_platform
 from insiders_assets.automation.due import Due, Lookup, due_assets
 from insiders_assets.automation.jobs import MONTHLY
 from insiders_assets.automation.months import Months, find_months, held_months, refuse_gaps
+from insiders_assets.checks.publishing import rows_differ
 from insiders_assets.contracts.catalogue import MONTHLY_TABLES, PUBLISHED_TABLES, PUBLISHED_VIEWS
 from insiders_assets.definitions import reach_of_assets
 from insiders_assets.errors import MissingMonthError, NoMonthYetError
@@ -137,7 +138,7 @@ def _bring_up(platform: Platform, instance: dg.DagsterInstance, months: Months, 
             execute(platform.settings, instance, MONTHLY, key_of(month), tell, why=why, assets=assets)
             lookup.forget(key_of(month))
             _refuse_unless_made(lookup, month)
-        publish_what_readers_lack(platform, key_of(month))
+        publish_what_readers_lack(platform, key_of(month), looking_at_rows=made_again)
         if not due:
             tell(Progress(f"{month:%Y-%m}", "all assets", "up to date"))
 
@@ -151,14 +152,20 @@ def _refuse_unless_made(lookup: Lookup, month: dt.date) -> None:
         )
 
 
-def publish_what_readers_lack(platform: Platform, month: str) -> None:
-    """Publish versions of a month that the lake has and the warehouse lacks, as after a killed run."""
+def publish_what_readers_lack(platform: Platform, month: str, looking_at_rows: bool = False) -> None:
+    """Publish versions of a month that the lake has and the warehouse lacks, as after a killed run.
+
+    Looking at the rows, also those that somebody has changed in the database since.
+    """
     published = platform.warehouse.published()
     for table in MONTHLY_TABLES.values():
         version = platform.lake.current(table.name, month) if table.published else None
         there = published.get((table.name, month))
-        if version and (there is None or there.version != version.version):
-            publish(platform.warehouse, table, month, platform.lake.dataset(table, [month]).arrow(), version)
+        lacking = version is not None and (there is None or there.version != version.version)
+        changed = version is not None and looking_at_rows and bool(rows_differ(platform, table, month))
+        if version and (lacking or changed):
+            rows = platform.lake.dataset(table, [month]).arrow()
+            publish(platform.warehouse, table, month, rows, version, anew=changed)
 
 
 __all__ = ["Progress", "Tell", "Wanted", "catch_up", "check_before_work", "publish_what_readers_lack", "run"]

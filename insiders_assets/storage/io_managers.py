@@ -90,9 +90,10 @@ def tried_again_if_unreachable() -> Iterator[None]:
         raise dg.RetryRequested(TRIES_AGAIN, SECONDS_BETWEEN) from trouble
 
 
-def publish(warehouse: Warehouse, table: Table, scope: str, data: pa.Table, version: Version) -> bool:
-    """Publish a version of a month; False where the readers have it already."""
+def publish(
+    warehouse: Warehouse, table: Table, scope: str, data: pa.Table, version: Version, anew: bool = False
+) -> bool:
+    """Publish a version of a month; False where the readers have it already, unless it is to be published anew."""
     warehouse.prepare([table])
-    return warehouse.publish(
-        table, dt.date.fromisoformat(scope), data, version=version.version, content_hash=version.content_hash
-    )
+    month, content = dt.date.fromisoformat(scope), version.content_hash
+    return warehouse.publish(table, month, data, version=version.version, content_hash=content, anew=anew)

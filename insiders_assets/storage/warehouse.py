@@ -110,11 +110,14 @@ class Warehouse:
             self._lock(connection, "prepare")
             prepare_schema(connection, tables, views)
 
-    def publish(self, table: Table, scope: object, data: pa.Table, *, version: str, content_hash: str) -> bool:
+    def publish(
+        self, table: Table, scope: object, data: pa.Table, *, version: str, content_hash: str, anew: bool = False
+    ) -> bool:
         """Replace one scope (nearly always: month) of a table; readers see the old rows or the new ones.
 
         Parameters
         ----------
+        anew: replace the rows even where that version is noted as published: somebody may have changed them since.
         scope: value of the column `table.scope`, in its type (a date for a month).
         data: valid by the contract; every row has that scope; no row is allowed.
 
@@ -130,7 +133,7 @@ class Warehouse:
         rows = _in_contract_order(table, scope, data)
         with self._connection(f"publishing {table.name}, {table.scope} {scope}") as connection:
             self._lock(connection, f"{table.name}/{scope}")
-            if _published_version(connection, table, scope) == version:
+            if not anew and _published_version(connection, table, scope) == version:
                 return False
             _replace(connection, table, scope, rows)
             _note(connection, table, scope, version, content_hash, rows.num_rows)
