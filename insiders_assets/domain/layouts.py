@@ -181,8 +181,8 @@ def recognise(columns: Sequence[str], layouts: Mapping[str, Layout], file_name: 
         told.append(f"unknown: {_listed(unknown)}")
     raise InputError(
         f"{file_name} has the columns of no known layout; beside the closest, {closest.name}, {'; '.join(told)}.",
-        f"Rename the columns, or add a layout to insiders.toml, in one line: {_example(columns, closest)} "
-        "(line_amount may stand in for unit_price)",
+        "Rename the columns, or add a layout to insiders.toml (line_amount may stand in for unit_price), in one line: "
+        f"{_example(columns, closest)}",
     )
 
 

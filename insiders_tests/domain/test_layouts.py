@@ -100,3 +100,15 @@ def test_a_layout_survives_toml_and_a_round_through_plain_values():
     layout = Layout(**told["till"])
     assert layout.returns == CreditNotes(invoice_prefix="C")
     assert Layout(**layout.model_dump()) == layout
+
+
+def test_a_built_in_layout_may_lack_its_optional_columns():
+    layout = recognise([c for c in UCI_352 if c not in ("Description", "Country")], {}, "lines.csv")
+    assert layout.name == "uci_352"
+    assert set(layout.columns) == {"invoice_no", "stock_code", "quantity", "invoiced_at", "unit_price", "customer_id"}
+
+
+def test_a_shops_own_layout_says_what_its_files_have():
+    own = {"till": Layout(columns={**OWN, "country": "Land"})}
+    with pytest.raises(InputError, match="till, missing: 'Land'"):
+        recognise([*OWN.values()], own, "lines.csv")
