@@ -61,6 +61,8 @@ def reach_of_assets(settings: Settings) -> Reach:
 
 def _monthly_assets(settings: Settings, partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     history = settings.history_months
+    # Dagster calls `backfill_policy` of an asset beta and says so at every load. Drop when it no longer does.
+    warnings.filterwarnings("ignore", message="Parameter `backfill_policy` of function `asset`")
     return [
         raw_invoices.build(partitions),
         month_files.build(partitions),
