@@ -68,6 +68,13 @@ def window(months: int) -> dg.TimeWindowPartitionMapping:
     return dg.TimeWindowPartitionMapping(start_offset=1 - months)
 
 
+def months_back(mapping: dg.PartitionMapping | None) -> int:
+    """How many months before its own an asset reads through a mapping; 0 where it reads its own month only."""
+    import dagster as dg
+
+    return -mapping.start_offset if isinstance(mapping, dg.TimeWindowPartitionMapping) else 0
+
+
 def all_up_to(settings: Settings) -> dg.TimeWindowPartitionMapping:
     """Every month up to this one.
 

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from insiders_assets.contracts.table import Column, Table
 from insiders_assets.errors import ContractError, MissingMonthError
-from insiders_assets.partitions import key_of, month_of, shift
+from insiders_assets.partitions import key_of, month_of, months_back, shift
 from insiders_assets.storage.io_managers import Product, tried_again_if_unreachable
 from insiders_assets.storage.lake import Dataset
 from insiders_assets.storage.warehouse_schema import SCHEMA, sql_type
@@ -162,8 +162,7 @@ def monthly_asset(
 
 def _read_by(month: dt.date, handle: Dataset, mapping: dg.PartitionMapping | None) -> Dataset:
     """What this month reads of a handle that holds what all months of the run read."""
-    back = mapping.start_offset if isinstance(mapping, dg.TimeWindowPartitionMapping) else 0
-    first, last = key_of(shift(month, back)), key_of(month)
+    first, last = key_of(shift(month, -months_back(mapping))), key_of(month)
     return handle.only(*(scope for scope in handle.scopes if first <= scope <= last))
 
 

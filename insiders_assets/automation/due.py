@@ -16,7 +16,7 @@ from insiders_assets.assets.monthly import SETTINGS
 from insiders_assets.assets.platform import Platform
 from insiders_assets.assets.raw_invoices import profile_in_force
 from insiders_assets.contracts.catalogue import MONTHLY_TABLES
-from insiders_assets.partitions import key_of, month_range, shift
+from insiders_assets.partitions import key_of, month_range, months_back, shift
 from insiders_assets.storage.lake import Version
 from insiders_assets.storage.ledger import Ledger
 
@@ -55,9 +55,9 @@ class Lookup:
             self._versions[table, scope] = self.platform.lake.current(table, scope)
         return self._versions[table, scope]
 
-    def window(self, month: dt.date, months_back: int) -> list[dt.date]:
+    def window(self, month: dt.date, back: int) -> list[dt.date]:
         """The months that an asset of this month reads, none before the first that can exist."""
-        return month_range(max(self.first_month or month, shift(month, -months_back)), month)
+        return month_range(max(self.first_month or month, shift(month, -back)), month)
 
     def forget(self, month: str) -> None:
         """Read the month's manifests again next time."""
@@ -66,15 +66,10 @@ class Lookup:
 
 def reach_of(assets: Iterable[dg.AssetsDefinition]) -> Reach:
     """What every monthly asset reads and how far back, as its partition mappings say it."""
-
-    def months_back(dep: dg.AssetDep) -> int:
-        mapping = dep.partition_mapping
-        return -mapping.start_offset if isinstance(mapping, dg.TimeWindowPartitionMapping) else 0
-
     specs = {spec.key.to_user_string(): spec for definition in assets for spec in definition.specs}
     return {
         name: {
-            dep.asset_key.to_user_string(): months_back(dep)
+            dep.asset_key.to_user_string(): months_back(dep.partition_mapping)
             for dep in specs[name].deps
             if dep.asset_key.to_user_string() in MONTHLY_TABLES
         }
@@ -110,8 +105,8 @@ def _due(lookup: Lookup, month: dt.date, earlier: Mapping[tuple[str, dt.date], D
 def _stands_on_due(
     lookup: Lookup, asset: str, month: dt.date, here: Mapping[str, str], earlier: Mapping[tuple[str, dt.date], Due]
 ) -> str:
-    for read, months_back in lookup.reach[asset].items():
-        changing = [one for one in lookup.window(month, months_back) if (read, one) in earlier]
+    for read, back in lookup.reach[asset].items():
+        changing = [one for one in lookup.window(month, back) if (read, one) in earlier]
         if changing:
             others = f" and {len(changing) - 1} more" if len(changing) > 1 else ""
             return f"{read} of {changing[0]:%Y-%m}{others} is made again"
@@ -129,11 +124,11 @@ def _reason(lookup: Lookup, asset: str, month: dt.date) -> str:
     for setting, value in version.reads.get(SETTINGS, {}).items():
         if value != _in_force(lookup, setting):
             return f"the setting {setting} has changed"
-    for read, months_back in lookup.reach[asset].items():
+    for read, back in lookup.reach[asset].items():
         table = MONTHLY_TABLES[read].name
         was_read = version.reads.get(table, {})
         # A first month set earlier, or a longer history, gives months to read that were not there before.
-        expected = [key_of(one) for one in lookup.window(month, months_back)]
+        expected = [key_of(one) for one in lookup.window(month, back)]
         if sorted(was_read) != expected:
             return f"its window of {read} has other months now"
         for scope, content in was_read.items():

@@ -1,4 +1,4 @@
-"""The jobs: `land` takes a file version, `monthly` takes a month, `catch_up` does what waits and `maintain` tidies up.
+"""The jobs: `land` takes a file version, `monthly` a month; `catch_up`, `watch` and `maintain` are told neither.
 
 Belongs here: what is started together, and the schedules. Does not belong here: what decides that something waits
 (:mod:`.sensors`) or what catching up consists of (:mod:`insiders_assets.operations.running`).
@@ -31,7 +31,7 @@ TRIES_AGAIN, SECONDS_BETWEEN = 5, 60
 
 
 def jobs(partitions: dg.PartitionsDefinition) -> list:
-    """Two jobs of assets, since a job cannot hold assets of two kinds of partitions, and two that are told no month."""
+    """Two jobs of assets, since one cannot hold assets of two kinds of partitions, and those that are told no month."""
     return [
         dg.define_asset_job(
             LAND,

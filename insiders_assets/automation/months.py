@@ -1,6 +1,7 @@
 """Which months can exist and which are wanted: what is refused before the first month is made, and what is held.
 
-Belongs here: months against the ledger and today's date. Does not belong here: making months (:mod:`.running`).
+Belongs here: months against the ledger and today's date. Does not belong here: making months
+(:mod:`insiders_assets.operations.running`).
 """
 
 from __future__ import annotations
