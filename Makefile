@@ -11,8 +11,8 @@ $(VENV)/.installed: setup.py constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || \
 	  { echo "Insiders needs Python 3.11, 3.12 or 3.13; this is $$($(PYTHON) --version). Try: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	@# Bytecode now, so that the first command does not pay for it.
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@# Bytecode now, so that the first command does not pay for it; by all cores, which pip does not use.
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib insiders_assets || true
 	@touch $@
 

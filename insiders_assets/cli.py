@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from insiders_assets.errors import InsidersError, MissingMonthError, SettingsError, StorageError
-from insiders_assets.operations.quiet import ignore_previews
+from insiders_assets.errors import GapError, InsidersError, MissingMonthError, SettingsError, StorageError
+from insiders_assets.operations.quiet import ignore_previews, nothing_said_of_interrupts
 from insiders_assets.partitions import last_closed_month
 from insiders_assets.settings import Settings, load_settings, parse_month
 from insiders_assets.terminal import err, out, print_line, print_table
@@ -57,7 +57,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal may be Latin-1
     try:
-        code = app(standalone_mode=False) or 0
+        with nothing_said_of_interrupts():
+            code = app(standalone_mode=False) or 0
         if code == INTERRUPTED:  # what Typer makes of KeyboardInterrupt
             print_line("insiders: interrupted. What was finished stays; the same command goes on from there.", err)
         sys.exit(code)
@@ -96,7 +97,7 @@ def run(
 ) -> None:
     """Land files, bring the wanted months up (and the earlier ones they need), and show what came out."""
     files = [*(data or []), *(more or [])]
-    settings = load_settings(home) if files else _existing_home(home)
+    settings = load_settings(home) if files or _something_waits(home) else _existing_home(home)
     if first and last and _month(first) > _month(last):
         raise SettingsError(f"--from {first} is after --to {last}.", "Exchange them.")
     if decimal_mark not in (None, ".", ","):
@@ -114,7 +115,12 @@ def run(
         decimal_mark=decimal_mark,
         again=again,
     )
-    _show_summary(run_months(settings, wanted, _today(), _tell), wanted.last)
+    try:
+        settings = run_months(settings, wanted, _today(), _tell)
+    except GapError:
+        _show_summary(load_settings(home), wanted.last)
+        raise
+    _show_summary(settings, wanted.last)
 
 
 @app.command()
@@ -151,13 +157,14 @@ def serve(
 def status(
     home: Home = None, as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False
 ) -> None:
-    """Per month and table: content hash, rows, and whether it stands, is due, missing or not published."""
+    """Per month and table: content hash, rows, and whether it stands, is due, missing or not published; and what waits,
+    was refused, or is held."""
     from insiders_assets.assets.platform import open_platform
     from insiders_assets.operations.status import as_records
     from insiders_assets.operations.status import status as status_of
 
     with open_platform(_existing_home(home)) as platform:
-        found = status_of(platform)
+        found = status_of(platform, _today())
     if as_json:
         print(json.dumps(as_records(found), indent=1))
     elif not found:
@@ -185,7 +192,7 @@ def sql(
     with open_platform(_existing_home(home)) as platform:
         result: Answer | Result = (
             query_as_known_at(platform, query, parse_moment(as_known_at))
-            if as_known_at
+            if as_known_at is not None
             else platform.warehouse.query(query)
         )
     if as_csv:
@@ -238,13 +245,18 @@ def retire(file_key: Annotated[str, typer.Argument(metavar="KEY")], home: Home =
     """Say that the lines of a landed file no longer count; recorded in the ledger, and its months are due again."""
     from insiders_assets.assets.platform import open_platform
     from insiders_assets.operations.home import only_one
-    from insiders_assets.operations.landing import retire as retire_file
+    from insiders_assets.operations.retiring import retire as retire_file
 
     settings = _existing_home(home)
     with only_one(settings), open_platform(settings) as platform:
         retired = retire_file(platform, file_key)
-    months = ", ".join(month[:7] for month in retired.months) or "no month"
-    print_line(f"{file_key} is retired: its {retired.good_lines:,} lines no longer count. Due again: {months}.")
+    due = ", ".join(f"{month:%Y-%m}" for month in retired.due) or "no month"
+    print_line(f"{file_key} is retired: its {retired.file.good_lines:,} lines no longer count. Due again: {due}.")
+    for month in retired.without_file:
+        print_line(
+            f"{month:%Y-%m} is left without a file: land another, or `insiders declare-empty {month:%Y-%m}`. "
+            "Until then readers see it as it was."
+        )
     print_line("Next: insiders run")
 
 
@@ -267,6 +279,14 @@ def _existing_home(home: Path | None) -> Settings:
             f"The home {settings.home} {what}.", "`insiders demo` or `insiders run --data FILE` makes one."
         )
     return settings
+
+
+def _something_waits(home: Path | None) -> bool:
+    """A landing zone may be filled before the first command: then it is known which home is meant."""
+    from insiders_assets.storage.objects import open_store
+
+    settings = load_settings(home)
+    return bool(open_store(settings.landing_location, settings.s3_endpoint).entries(at_most=1))
 
 
 def _today() -> dt.date:

@@ -4,6 +4,8 @@ Belongs here: one class per *kind* of trouble, with the exit code of that kind. 
 printing, or any sentence about a particular file; those are written where the trouble is found.
 """
 
+import datetime as dt
+
 
 class InsidersError(Exception):
     """Trouble that a person can mend: what happened (with file, line, month) and, apart from it, what to do.
@@ -42,6 +44,14 @@ class MissingMonthError(InsidersError):
 
 class NoMonthYetError(MissingMonthError):
     """No month can exist yet: nothing was landed, or only lines of a month that has not closed."""
+
+
+class GapError(MissingMonthError):
+    """Later months stand on some that nothing is known of; those before the first of these can be made."""
+
+    def __init__(self, problem: str, remedy: str, first_missing: dt.date):
+        super().__init__(problem, remedy)
+        self.first_missing = first_missing
 
 
 class UnreachableError(InsidersError):

@@ -10,14 +10,13 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from insiders_assets.assets.monthly import Made, Month, monthly_asset
+from insiders_assets.assets.monthly import SETTINGS, Made, Month, monthly_asset
 from insiders_assets.assets.revenue_forecast import member_ids
 from insiders_assets.contracts.report import REPORT_FACTS
 from insiders_assets.contracts.segments import CLUSTER_LABELS
-from insiders_assets.contracts.table import content_hash
 from insiders_assets.domain.restatement import Restatement, what_moved
 from insiders_assets.partitions import month_of, window
-from insiders_assets.storage.lake import Dataset, Version
+from insiders_assets.storage.lake import Dataset, Reads, Version
 
 PAGE, RESTATED = "report.html", "restated.json"
 
@@ -63,8 +62,10 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
         ]
         data = pa.Table.from_pylist(rows, schema=REPORT_FACTS.arrow_schema)
         currency = month.platform.settings.currency
-        moved = compared_with_before(month, content_hash(REPORT_FACTS, data), rows, inputs["cluster_labels"])
-        if moved:
+        reads = {handle.table.name: handle.hashes for handle in inputs.values()}
+        earlier = month.platform.lake.history(REPORT_FACTS.name, month.key)
+        moved = compared_with_before(month, earlier, reads, rows, inputs["cluster_labels"])
+        if moved and _tables_read(earlier[-1]) != reads:  # made again from the same, it says no news
             month.log.warning(in_words(moved, currency))
         page = render_page(month.first_day, first, rows, inputs["revenue_forecast"].frame(), currency, moved)
         headline: dict[str, float] = {row["key"]: row["value"] for row in rows if row["value"] is not None}
@@ -84,21 +85,28 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
 
 
 def compared_with_before(
-    month: Month, new_hash: str, rows: Sequence[Mapping[str, Any]], labels: Dataset
+    month: Month, earlier: Sequence[Version], reads: Reads, rows: Sequence[Mapping[str, Any]], labels: Dataset
 ) -> Restatement | None:
-    """What moved against the last version of this month's report with another content; None if there is none.
+    """What moved against the last version of this month's report that was made from other tables than `reads`.
 
-    It stands beside the table and not in it: a month's rows are the same whatever was known before.
+    None if there is none, or if nothing moved. It stands beside the table and not in it: a month's rows are the same
+    whatever was known before. Not against the last version with other facts: where new lines change none of them, that
+    one is not the version that was replaced, and its difference was told already.
     """
-    lake = month.platform.lake
-    earlier = [version for version in lake.history(REPORT_FACTS.name, month.key) if version.content_hash != new_hash]
-    if not earlier:
+    from_others = [version for version in earlier if _tables_read(version) != reads]
+    if not from_others:
         return None
-    before = earlier[-1]
-    facts = lake.objects(REPORT_FACTS, [before.path]).to_table().to_pylist()
+    before = from_others[-1]
+    facts = month.platform.lake.objects(REPORT_FACTS, [before.path]).to_table().to_pylist()
     labels_before = _labels_of(month, before)
     members_before = member_ids(labels_before)["customer_id"].to_pylist() if labels_before else None
-    return what_moved(before.recorded_at, facts, rows, members_before, member_ids(labels)["customer_id"].to_pylist())
+    moved = what_moved(before.recorded_at, facts, rows, members_before, member_ids(labels)["customer_id"].to_pylist())
+    return moved if moved.facts or moved.entered or moved.left else None
+
+
+def _tables_read(version: Version) -> Reads:
+    """What a version was made from, its settings left out."""
+    return {table: scopes for table, scopes in version.reads.items() if table != SETTINGS}
 
 
 def in_words(moved: Restatement, currency: str) -> str:
@@ -110,7 +118,11 @@ def in_words(moved: Restatement, currency: str) -> str:
     else:
         who = f"{len(moved.entered)} members in, {len(moved.left)} out"
     told = [f"restated, against the version of {moved.recorded_at[:16].replace('T', ' ')} UTC: {who}"]
-    for key, name in (("members.revenue", "their gross revenue"), ("base.revenue_all", "all cleaned sales")):
+    for key, name in (
+        ("members.revenue", "their gross revenue"),
+        ("base.revenue_all", "all cleaned sales"),
+        ("base.net_revenue_all", "net of returns"),
+    ):
         if fact := moved.fact(key):
             before, after = (write_number(value, fact.unit, currency) for value in (fact.before, fact.after))
             told.append(f"{name} {before} -> {after}")

@@ -147,8 +147,10 @@ def land(platform: Platform, file_version: str, date_format: str | None, decimal
     return new
 
 
-def refused_version(platform: Platform, file_key: str, sha256: str, etag: str, why: str) -> FileVersion:
-    """A file version that cannot be used, and why."""
+def refused_version(
+    platform: Platform, file_key: str, sha256: str, etag: str, why: str, under: str | None = None
+) -> FileVersion:
+    """A file version that cannot be used, why, and under which settings (None: under any)."""
     return FileVersion(
         file_version=version_name(file_key, sha256),
         file_key=file_key,
@@ -166,6 +168,7 @@ def refused_version(platform: Platform, file_key: str, sha256: str, etag: str, w
         last_date=None,
         etag=etag,
         refused=why,
+        refused_under=under,
     )
 
 
@@ -298,6 +301,7 @@ def _ledger_row(landed: FileVersion) -> dict[str, Any]:
         "first_date": date(landed.first_date),
         "last_date": date(landed.last_date),
         "months": len(landed.months),
+        "acts": "; ".join(landed.acts),
     }
 
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from insiders_assets.storage.ledger import Ledger
+from insiders_assets.storage.ledger import FileVersion, Ledger
 from insiders_assets.storage.objects import Entry
 from insiders_assets.storage.source_files import SUPPORTED
 
@@ -38,6 +38,12 @@ def waiting(entries: Iterable[Entry], ledger: Ledger, quiet_seconds: float) -> A
         [entry for entry in new if entry.age_seconds >= quiet_seconds],
         [entry for entry in new if entry.age_seconds < quiet_seconds],
     )
+
+
+def refused(entries: Iterable[Entry], ledger: Ledger) -> list[FileVersion]:
+    """The file versions among the objects of a listing that were found to be of no use."""
+    lying = {(entry.path, entry.etag) for entry in entries}
+    return [file for file in ledger.files if file.refused and (file.file_key, file.etag) in lying]
 
 
 def wrong_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Which months can exist and which are wanted: what is refused before the first month is made, and what is held.
+"""Which months can exist and which are wanted, how far they can be made, and what is held.
 
 Belongs here: months against the ledger and today's date. Does not belong here: making months
 (:mod:`insiders_assets.operations.running`).
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from insiders_assets.errors import MissingMonthError, NoMonthYetError
+from insiders_assets.errors import GapError, MissingMonthError, NoMonthYetError
 from insiders_assets.partitions import key_of, last_closed_month, month_range, refuse_unless_possible, shift
 from insiders_assets.settings import Settings, is_set_in_environment
 from insiders_assets.storage.ledger import Ledger
@@ -39,16 +39,20 @@ def find_months(
 ) -> Months:
     """The months from the first landed line (or the first month set) to the last month that has closed.
 
+    An earlier month that is wanted by name, and that landed lines reach, becomes the first.
+
     Raises
     ------
     MissingMonthError: there is none, or a wanted one cannot exist or has not closed.
     """
     landed = [dt.date.fromisoformat(month) for month in ledger.months()]
     if not landed:
+        retired = any(file.retired_at for file in ledger.files)
         raise NoMonthYetError(
-            "No invoice line was ever landed in this home.", "Give a file with `insiders run --data FILE`."
+            "No landed file counts any more." if retired else "No invoice line was ever landed in this home.",
+            "Give a file with `insiders run --data FILE`.",
         )
-    first, closed = settings.first_month or landed[0], last_closed_month(today)
+    first, closed = _first(settings, landed[0], wanted_from), last_closed_month(today)
     if wanted_to and wanted_to > closed:
         raise MissingMonthError(
             f"{wanted_to:%Y-%m} has not closed yet; the last closed month is {closed:%Y-%m}.",
@@ -66,17 +70,45 @@ def find_months(
     if last < first:
         raise MissingMonthError(
             f"All landed lines lie before the first month, {first:%Y-%m}.",
-            f'They are kept; to bring them up, set first_month = "{landed[0]:%Y-%m}" (INSIDERS_FIRST_MONTH).',
+            f"They are kept; to bring them up, {_how_to_begin_at(landed[0])}.",
         )
     for month in filter(None, (wanted_from, wanted_to)):
         refuse_unless_possible(month, first, last)
     return Months(first, last, wanted_to or last)
 
 
-def refuse_gaps(ledger: Ledger, months: Months) -> None:
-    """Raise MissingMonthError where no file holds or covers a wanted month, or where a year seems to be mistyped."""
-    _refuse_holes([month for month in months.wanted if ledger.is_missing(key_of(month))])
-    _refuse_long_pauses(ledger, months.wanted)
+def _first(settings: Settings, first_landed: dt.date, wanted_from: dt.date | None) -> dt.date:
+    if settings.first_month is None:
+        return first_landed
+    reached = wanted_from and first_landed <= wanted_from and not is_set_in_environment("first_month")
+    return min(settings.first_month, wanted_from) if wanted_from and reached else settings.first_month
+
+
+def _how_to_begin_at(month: dt.date) -> str:
+    if is_set_in_environment("first_month"):
+        return f"set INSIDERS_FIRST_MONTH={month:%Y-%m}"
+    return f"`insiders run --from {month:%Y-%m}`"
+
+
+def up_to_gap(settings: Settings, ledger: Ledger, months: Months) -> tuple[Months, GapError | None]:
+    """The months that can be made, and what stops the later ones: a month that no file holds or covers, or a year
+    without a line.
+
+    Raises
+    ------
+    GapError: none can be made; or a first month that the home has not recorded yet lies more than a year before the
+        gap's end, or was asked for by name: recorded, it would keep all later months waiting.
+    """
+    gap = _first_gap(ledger, months)
+    if gap is None:
+        return months, None
+    before = shift(gap.months[0], -1)
+    is_recorded = settings.first_month == months.first
+    if before < months.first or (not is_recorded and (settings.first_month or len(gap.months) > LONGEST_PAUSE)):
+        raise gap.error
+    # What the home has recorded stays: a month before it may have lost its file since.
+    last = max(before, min(settings.last_month or before, months.last))
+    return Months(months.first, last, before), gap.error
 
 
 def held_months(ledger: Ledger, months: Months, today: dt.date) -> list[tuple[str, str]]:
@@ -86,7 +118,7 @@ def held_months(ledger: Ledger, months: Months, today: dt.date) -> list[tuple[st
     for key in ledger.months():
         month, lines = dt.date.fromisoformat(key), sum(part.lines for part in ledger.parts(key).values())
         if month < months.first:
-            why = f'before the first month {months.first:%Y-%m}; set first_month = "{key[:7]}" in insiders.toml'
+            why = f"before the first month {months.first:%Y-%m}; to bring it up, {_how_to_begin_at(month)}"
         elif month <= months.last:
             continue
         elif month == open_month:
@@ -100,29 +132,47 @@ def held_months(ledger: Ledger, months: Months, today: dt.date) -> list[tuple[st
     return held
 
 
-def _refuse_holes(missing: Sequence[dt.date]) -> None:
-    if missing:
-        raise MissingMonthError(
-            f"No landed file holds or covers {_in_words(missing)}; later months stand on it.",
-            "Land the file, or say that a month had no sales, for example with "
-            f"`insiders declare-empty {missing[0]:%Y-%m}`. The months before can be had with "
-            f"`insiders run --to {shift(missing[0], -1):%Y-%m}`.",
-        )
+@dataclass(frozen=True)
+class _Gap:
+    months: list[dt.date]
+    error: GapError
 
 
-def _refuse_long_pauses(ledger: Ledger, wanted: Sequence[dt.date]) -> None:
-    """A covered month without lines is known to be empty; hundreds of them come from one mistyped year."""
-    for is_empty, run in groupby(wanted, lambda month: ledger.is_empty(key_of(month))):
+def _first_gap(ledger: Ledger, months: Months) -> _Gap | None:
+    """A covered month without lines is known to be empty, and no gap; hundreds of them come from one mistyped year."""
+    for has_no_line, run in groupby(months.wanted, lambda month: _has_no_line(ledger, month)):
         pause = list(run)
-        undeclared = [month for month in pause if key_of(month) not in ledger.declared_empty]
-        if is_empty and len(undeclared) > LONGEST_PAUSE:
-            after = shift(pause[-1], 1)
-            raise MissingMonthError(
-                f"No line is dated {_in_words(pause)} ({len(pause)} months), but lines before and after are: "
-                "a year may be mistyped.",
-                f'Correct the file; or leave out what lies before (first_month = "{after:%Y-%m}" in the '
-                f"home's insiders.toml) or after (`insiders run --to {shift(pause[0], -1):%Y-%m}`).",
-            )
+        missing = [month for month in pause if ledger.is_missing(key_of(month))]
+        if has_no_line and (missing or len(pause) > LONGEST_PAUSE):
+            all_missing = [month for month in months.wanted if ledger.is_missing(key_of(month))]
+            error = _hole(all_missing) if missing else _long_pause(pause)
+            return _Gap(pause[pause.index(error.first_missing) :], error)
+    return None
+
+
+def _has_no_line(ledger: Ledger, month: dt.date) -> bool:
+    """Whether nobody has said so, too."""
+    key = key_of(month)
+    return not ledger.parts(key) and key not in ledger.declared_empty
+
+
+def _hole(missing: Sequence[dt.date]) -> GapError:
+    return GapError(
+        f"No landed file holds or covers {_in_words(missing)}; later months stand on it.",
+        "Land the file, or say that a month had no sales, for example with "
+        f"`insiders declare-empty {missing[0]:%Y-%m}`.",
+        missing[0],
+    )
+
+
+def _long_pause(pause: Sequence[dt.date]) -> GapError:
+    return GapError(
+        f"No line is dated {_in_words(pause)} ({len(pause)} months), but lines before and after are: "
+        "a year may be mistyped.",
+        f'Correct the file; or leave out what lies before (first_month = "{shift(pause[-1], 1):%Y-%m}" in the '
+        f"home's insiders.toml) or after (`insiders run --to {shift(pause[0], -1):%Y-%m}`).",
+        pause[0],
+    )
 
 
 def _in_words(months: Sequence[dt.date]) -> str:

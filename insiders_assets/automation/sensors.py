@@ -21,7 +21,7 @@ from insiders_assets.assets.platform import Platform, open_platform
 from insiders_assets.automation.arrivals import waiting
 from insiders_assets.automation.due import Due, Lookup, Reach, due_months
 from insiders_assets.automation.jobs import CATCH_UP, CATCHING_UP
-from insiders_assets.automation.months import find_months, refuse_gaps
+from insiders_assets.automation.months import find_months, up_to_gap
 from insiders_assets.errors import InsidersError
 from insiders_assets.partitions import key_of
 from insiders_assets.settings import Settings, load_settings
@@ -96,22 +96,26 @@ def look_for_arrivals(context: dg.SensorEvaluationContext, platform: Platform) -
 
 
 def look_for_due_months(context: dg.SensorEvaluationContext, platform: Platform, reach: Reach) -> dg.SensorResult:
-    """Ask for a run if a month that has closed and settled is due."""
+    """Ask for a run if a month that has closed and settled is due and can be made; the cursor tells what the assets'
+    pages say of it already."""
     today = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=platform.settings.settle_days)
     try:
         lookup = Lookup(platform, reach)
         if not lookup.ledger.live:
             return dg.SensorResult(skip_reason="Nothing was landed yet.")
         months = find_months(platform.settings, lookup.ledger, today, None, None)
-        refuse_gaps(lookup.ledger, months)
+        reachable, gap = up_to_gap(platform.settings, lookup.ledger, months)
         found = due_months(lookup, months.wanted)
     except InsidersError as trouble:
         return dg.SensorResult(skip_reason=str(trouble))
-    if not found:
-        return dg.SensorResult(skip_reason="No month is due.")
-    due = sorted({f"{one.month:%Y-%m}" for one in found})
-    why = f"{len(due)} due from {due[0]} on: {found[0].asset}, {found[0].reason}"
-    return _ask(context, why, [f"{one.asset} {one.month} {one.reason}" for one in found], said=_observed(found))
+    known = _digest(_in_words(found))
+    said = _observed(found) if known != context.cursor else []
+    due = [one for one in found if one.month <= reachable.until]
+    if not due:
+        return dg.SensorResult(skip_reason=str(gap or "No month is due."), cursor=known, asset_events=said)
+    names = sorted({f"{one.month:%Y-%m}" for one in due})
+    why = f"{len(names)} due from {names[0]} on: {due[0].asset}, {due[0].reason}"
+    return _ask(context, why, _in_words(due), known, said)
 
 
 def catching_up(instance: dg.DagsterInstance) -> bool:
@@ -132,7 +136,7 @@ def _ask(
     said: Sequence[dg.AssetObservation] = (),
 ) -> dg.SensorResult:
     """A request for a run, unless the same was asked for a short while ago; `said` appears on the assets' pages."""
-    request = hashlib.sha256("\n".join(what).encode("utf-8", "backslashreplace")).hexdigest()[:16]
+    request = _digest(what)
     tried = context.instance.get_run_records(dg.RunsFilter(tags={REQUEST: request}))
     if tried:  # the latest first
         failed = [one.dagster_run.status != dg.DagsterRunStatus.SUCCESS for one in tried]
@@ -144,10 +148,19 @@ def _ask(
                 skip_reason=f"{why}. Tried at {last:%Y-%m-%d %H:%M}, and again {pause} after that; "
                 f"a click on the job {CATCH_UP} does it at once.",
                 cursor=cursor,
+                asset_events=said,
             )
     tags = {**CATCHING_UP, REQUEST: request, "insiders/why": why}
     asked = dg.RunRequest(run_key=f"{request}-{len(tried)}", tags=tags)
     return dg.SensorResult([asked], cursor=cursor, asset_events=said)
+
+
+def _digest(what: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(what).encode("utf-8", "backslashreplace")).hexdigest()[:16]
+
+
+def _in_words(found: Sequence[Due]) -> list[str]:
+    return [f"{one.asset} {one.month} {one.reason}" for one in found]
 
 
 def _observed(found: Sequence[Due]) -> list[dg.AssetObservation]:

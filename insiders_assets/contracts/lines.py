@@ -72,6 +72,12 @@ LANDED_FILES = Table(
         Column("refused", TEXT, "Why nothing of the file was landed; empty if it was.", nullable=True),
         Column("retired_at", TIMESTAMP, "When somebody said that it no longer counts (UTC).", nullable=True),
         Column("retired_by", TEXT, "Who said it.", nullable=True),
+        Column(
+            "acts",
+            TEXT,
+            "What was done with it, in order (landed, replaced, …), when (UTC), by whom.",
+            nullable=True,
+        ),
     ),
     scope="file_key",
 )
@@ -81,9 +87,9 @@ LANDING_LEDGER = View(
     "Per file version: who landed it and when, its lines (good, in quarantine, in another file too), its months, and "
     "whether it counts.",
     """
-    SELECT f.file_version, f.landed_by, f.landed_at, f.lines, f.good_lines, f.quarantined_lines,
+    SELECT f.file_key, f.file_version, f.landed_by, f.landed_at, f.lines, f.good_lines, f.quarantined_lines,
            coalesce(m.overlapping_lines, 0) AS overlapping_lines, f.months, m.months_made, f.first_date, f.last_date,
-           f.replaced_by, f.retired_at, f.retired_by, f.refused,
+           f.replaced_by, f.retired_at, f.retired_by, f.refused, f.acts,
            f.replaced_by IS NULL AND f.retired_at IS NULL AND f.refused IS NULL AS counts
     FROM insiders.landed_files f
     LEFT JOIN (SELECT file_version, sum(overlapping_lines)::bigint AS overlapping_lines, count(*) AS months_made

@@ -91,6 +91,13 @@ def _base(month: dt.date, first: dt.date) -> list[Fact]:
             "month_totals",
             _all_sales("coalesce(sum(gross_revenue), 0)", month, first),
         ),
+        Fact(
+            "base.net_revenue_all",
+            "Net revenue of all cleaned sales in the window, guests included (returns taken off)",
+            "currency",
+            "month_totals",
+            _all_sales("coalesce(sum(net_revenue), 0)", month, first),
+        ),
     ]
 
 

@@ -6,11 +6,14 @@ Belongs here: SQL over kept versions. Does not belong here: what stands now (the
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 from insiders_assets.assets.platform import Platform
 from insiders_assets.contracts.catalogue import MONTHLY_TABLES
 from insiders_assets.errors import InputError, SettingsError
 from insiders_assets.storage.engine import Answer, DuckDBEngine
+
+DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
 
 def query_as_known_at(platform: Platform, query: str, moment: dt.datetime) -> Answer:
@@ -32,6 +35,12 @@ def query_as_known_at(platform: Platform, query: str, moment: dt.datetime) -> An
     engine = DuckDBEngine()
     try:
         return engine.answer(query, tables)
+    except InputError as wrong:
+        raise InputError(
+            wrong.problem,
+            f"As it was known then there are: {', '.join(sorted(tables))}, and their current_… views; the SQL is "
+            "DuckDB's.",
+        ) from None
     finally:
         engine.close()
 
@@ -44,11 +53,13 @@ def parse_moment(text: str) -> dt.datetime:
     SettingsError: the text is neither.
     """
     try:
-        if len(text) == len("2011-12-05"):
+        if re.fullmatch(DAY, text):
             return dt.datetime.combine(dt.date.fromisoformat(text), dt.time.max, dt.UTC)
-        moment = dt.datetime.fromisoformat(text)
+        moment = dt.datetime.fromisoformat(text) if re.match(f"{DAY}[T ]", text) else None
     except ValueError:
+        moment = None
+    if moment is None:
         raise SettingsError(
             f"{text!r} is no moment.", "Write 2011-12-05 (the end of that day) or 2011-12-05T10:30, in UTC."
-        ) from None
+        )
     return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)

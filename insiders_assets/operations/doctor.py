@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from insiders_assets.assets.platform import Platform
+from insiders_assets.automation.arrivals import refused
 from insiders_assets.errors import InsidersError
 from insiders_assets.storage.embedded_postgres import EmbeddedPostgres
 from insiders_assets.storage.warehouse import Warehouse
@@ -106,14 +107,15 @@ def _instance(platform: Platform) -> Finding:
 def _landed(platform: Platform) -> Finding:
     if not platform.settings.lake_location.startswith("s3://") and not Path(platform.settings.lake_location).exists():
         return Finding("landed files", WARNING, "none yet", "Bring one with `insiders run --data FILE`.")
-    live = platform.ledger().live
+    ledger = platform.ledger()
+    live, useless = ledger.live, refused(platform.landing.entries(), ledger)
     bad = sum(file.quarantined_lines for file in live)
-    return Finding(
-        "landed files",
-        WARNING if bad else WELL,
-        f"{len(live)} with {sum(file.good_lines for file in live):,} good lines, {bad:,} in quarantine",
-        '`insiders sql "SELECT * FROM quarantine_counts"` gives the reasons.' if bad else "",
-    )
+    found = f"{len(live)} with {sum(file.good_lines for file in live):,} good lines, {bad:,} in quarantine"
+    remedies = ['`insiders sql "SELECT * FROM quarantine_counts"` gives the reasons.'] if bad else []
+    if useless:
+        found += f"; {len(useless)} refused"
+        remedies.append("`insiders status` says why files were refused.")
+    return Finding("landed files", WARNING if bad or useless else WELL, found, " ".join(remedies))
 
 
 def _months(platform: Platform) -> Finding:

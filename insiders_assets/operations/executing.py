@@ -26,7 +26,8 @@ from insiders_assets.operations.home import causes
 from insiders_assets.settings import Settings
 
 ASSETS = ("landed_invoices", *MONTHLY_TABLES)
-STARTED_HERE = {"insiders/started_by": "command line"}
+# By the command line, or by the job that does the same.
+STARTED_HERE = {"insiders/started_by": "insiders run"}
 UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,

@@ -7,8 +7,9 @@ what waits (:mod:`insiders_assets.automation.arrivals`).
 
 from __future__ import annotations
 
-import getpass
 import hashlib
+import importlib.metadata
+import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,17 +20,17 @@ import dagster as dg
 from insiders_assets.assets.landed_invoices import (
     FILE_VERSIONS_NAME,
     local_file,
-    publish_ledger,
     refuse,
     refused_version,
     version_name,
 )
 from insiders_assets.assets.platform import Platform
-from insiders_assets.automation.arrivals import not_keepable, waiting, wrong_name
+from insiders_assets.automation.arrivals import not_keepable, refused, waiting, wrong_name
 from insiders_assets.automation.jobs import LAND
 from insiders_assets.errors import InputError, StorageError
 from insiders_assets.operations.executing import Progress, Tell, execute
-from insiders_assets.storage.ledger import FileVersion, change_ledger
+from insiders_assets.settings import Settings
+from insiders_assets.storage.ledger import FileVersion, Ledger, change_ledger
 from insiders_assets.storage.objects import Entry, FolderStore, ObjectStore
 
 ASSET = "landed_invoices"
@@ -79,13 +80,11 @@ def land_file(
         _land(platform, instance, version, before, tell, {"date_format": date_format, "decimal_mark": decimal_mark})
 
 
-def land_arrivals(
-    platform: Platform, instance: dg.DagsterInstance, tell: Tell, *, quiet_seconds: float, retry_refused: bool
-) -> None:
+def land_arrivals(platform: Platform, instance: dg.DagsterInstance, tell: Tell, *, quiet_seconds: float) -> None:
     """Land what waits in the landing zone; a file that cannot be used is entered in the ledger, and the others go on.
 
-    Objects written within the last `quiet_seconds` are left for the next time. `retry_refused` looks again at files
-    that were refused before: a person may have described their layout since.
+    Objects written within the last `quiet_seconds` are left for the next time. A file that was refused is looked at
+    again when what it was refused under has changed: a person may have described its layout since.
 
     Raises
     ------
@@ -96,70 +95,68 @@ def land_arrivals(
     waits = waiting(entries, ledger, quiet_seconds)
     for entry in waits.arriving:
         tell(Progress(entry.path, ASSET, "is still arriving; left for the next time"))
-    refused = {(file.file_key, file.etag) for file in ledger.files if file.refused} if retry_refused else ()
-    again = [entry for entry in entries if (entry.path, entry.etag) in refused and not wrong_name(entry.path)]
+    under = judged_under(platform.settings, ledger)
+    judge_again = {file.file_key for file in refused(entries, ledger) if file.refused_under not in (None, under)}
+    again = [entry for entry in entries if entry.path in judge_again]
     _refuse_wrong_names(platform, [entry for entry in waits.ready if wrong_name(entry.path)], tell)
     for entry in [*(entry for entry in waits.ready if not wrong_name(entry.path)), *again]:
-        _land_arrival(platform, instance, entry, tell, retry_refused)
+        _land_arrival(platform, instance, entry, tell)
+
+
+def judged_under(settings: Settings, ledger: Ledger) -> str:
+    """What the refusal of a file may hang on, beside its content, as a fingerprint."""
+    described = {name: layout.model_dump(mode="json") for name, layout in settings.layouts.items()}
+    release = importlib.metadata.version("insiders-assets")
+    things = [release, described, settings.max_quarantined_share, ledger.declared_empty]
+    return hashlib.sha256(json.dumps(things, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _refuse_wrong_names(platform: Platform, entries: Sequence[Entry], tell: Tell) -> None:
     """Enter objects in the ledger that cannot be landed for their names, all at once and unread: there may be thousands
     of them, or one of many gigabytes."""
-    refused = []
+    useless = []
     for entry in entries:
         why = str(InputError(f"{entry.path} cannot be landed.", wrong_name(entry.path)))
         sha256 = hashlib.sha256(entry.etag.encode()).hexdigest()
-        refused.append(refused_version(platform, entry.path, sha256, entry.etag, why))
+        useless.append(refused_version(platform, entry.path, sha256, entry.etag, why))
         tell(Progress(entry.path, ASSET, f"refused: {why}"))
-    if refused:
-        refuse(platform, refused)
+    if useless:
+        refuse(platform, useless)
 
 
-def _land_arrival(
-    platform: Platform, instance: dg.DagsterInstance, entry: Entry, tell: Tell, retry_refused: bool
-) -> None:
+def _land_arrival(platform: Platform, instance: dg.DagsterInstance, entry: Entry, tell: Tell) -> None:
     if platform.landing.stat(entry.path) is None:
         return  # deleted since the listing
     try:
         with local_file(platform, entry.path) as (_, sha256):
-            version = version_name(entry.path, sha256)
+            name = version_name(entry.path, sha256)
     except InputError as unreadable:  # closed to this user, or deleted just now
         tell(Progress(entry.path, ASSET, f"left for the next time: {unreadable}"))
         return
     ledger = platform.ledger()
-    known, before = ledger.find(version), ledger.counting(entry.path)
-    if known and not known.replaced_by and not (known.refused and retry_refused):
-        change_ledger(platform.lake, lambda book: book.with_etag(version, entry.etag))
-        tell(Progress(entry.path, ASSET, "was seen before, unchanged"))
+    under = judged_under(platform.settings, ledger)
+    known, before = ledger.find(name), ledger.counting(entry.path)
+    if known and not known.replaced_by and not (known.refused and known.refused_under != under):
+        change_ledger(platform.lake, lambda book: book.with_etag(name, entry.etag))
+        tell(Progress(entry.path, ASSET, _seen_before(known)))
         return
     try:
-        _land(platform, instance, version, before, tell, {})
+        _land(platform, instance, name, before, tell, {})
     except InputError as unusable:
         now = platform.landing.stat(entry.path)
         if now is None or now.etag != entry.etag:
             return  # written again meanwhile: that is another version, for the next time
-        refuse(platform, [refused_version(platform, entry.path, sha256, entry.etag, str(unusable))])
+        refuse(platform, [refused_version(platform, entry.path, sha256, entry.etag, str(unusable), under)])
         tell(Progress(entry.path, ASSET, f"refused: {unusable}"))
 
 
-def retire(platform: Platform, file_key: str) -> FileVersion:
-    """Record that the lines of a file no longer count; its months are due again.
-
-    Raises
-    ------
-    InputError: no file of that name counts.
-    """
-    before = platform.ledger().counting(file_key)
-    if before is None:
-        counting = ", ".join(file.file_key for file in platform.ledger().live[:10])
-        raise InputError(
-            f"No landed file called {file_key} counts.",
-            f'Those that do: {counting or "none"}. `insiders sql "SELECT * FROM landing_ledger"` lists all.',
+def _seen_before(known: FileVersion) -> str:
+    if known.retired_at:
+        return (
+            f"was retired by {known.retired_by}, and stays so; `insiders run --data FILE` with the same file "
+            "has it count again"
         )
-    at, by = platform.lake.clock().isoformat(timespec="seconds"), getpass.getuser()
-    publish_ledger(platform, change_ledger(platform.lake, lambda book: book.with_retired(file_key, at, by)), [file_key])
-    return before
+    return "was refused before, unchanged" if known.refused else "already landed, unchanged"
 
 
 def _land(
@@ -197,7 +194,7 @@ def tidy_zone(zone: ObjectStore) -> None:
 
 
 def _in_words(landed: FileVersion, before: FileVersion | None) -> str:
-    told = f"{landed.good_lines:,} good lines"
+    told = f"{landed.good_lines:,} good {'line' if landed.good_lines == 1 else 'lines'}"
     if landed.quarantined_lines:
         reasons = "; ".join(f"{reason} ({lines:,})" for reason, lines in landed.reasons.items())
         told += f", {landed.quarantined_lines:,} in quarantine: {reasons}"

@@ -1,10 +1,11 @@
-"""What the libraries under us say on stderr while they are loaded, and that no user can do anything about.
+"""What the libraries under us say on stderr, and that no user can do anything about.
 
 Belongs here: leaving out lines that are known and harmless. Does not belong here: hiding anything else.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -20,6 +21,28 @@ GREETINGS = (
     r"^I[0-9]{4} .*\] Could not find cuda drivers on your machine",
 )
 SECONDS_TO_END = 2
+
+
+@contextmanager
+def nothing_said_of_interrupts() -> Iterator[None]:
+    """Within the block no traceback is printed of a Ctrl-C that met a library while it closed something.
+
+    SQLAlchemy logs it and raises it again; Python prints it where nothing can be raised, as in a finaliser.
+    """
+
+    def is_another(said: logging.LogRecord) -> bool:
+        return not (said.exc_info and isinstance(said.exc_info[1], KeyboardInterrupt))
+
+    before, last_resort = sys.unraisablehook, logging.lastResort
+    sys.unraisablehook = lambda said: None if isinstance(said.exc_value, KeyboardInterrupt) else before(said)
+    if last_resort:
+        last_resort.addFilter(is_another)
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+        if last_resort:
+            last_resort.removeFilter(is_another)
 
 
 def ignore_previews() -> None:

@@ -17,14 +17,15 @@ from insiders_assets.assets.landed_invoices import publish_ledger
 from insiders_assets.assets.platform import Platform, open_platform
 from insiders_assets.automation.due import Due, Lookup, due_assets
 from insiders_assets.automation.jobs import MONTHLY
-from insiders_assets.automation.months import Months, find_months, held_months, refuse_gaps
+from insiders_assets.automation.months import Months, find_months, held_months, up_to_gap
 from insiders_assets.checks.publishing import rows_differ
 from insiders_assets.contracts.catalogue import MONTHLY_TABLES, PUBLISHED_TABLES, PUBLISHED_VIEWS
 from insiders_assets.definitions import reach_of_assets
-from insiders_assets.errors import MissingMonthError, NoMonthYetError
+from insiders_assets.errors import GapError, MissingMonthError, NoMonthYetError
 from insiders_assets.operations.executing import Progress, Tell, end_killed_runs, execute
 from insiders_assets.operations.home import only_one, open_instance, prepare_home
 from insiders_assets.operations.landing import land_arrivals, land_file, refuse_unusable, tidy_zone
+from insiders_assets.operations.pages import show_page
 from insiders_assets.operations.quiet import without_greetings
 from insiders_assets.partitions import key_of
 from insiders_assets.settings import Settings, is_set_in_environment, load_settings, record_settings
@@ -35,8 +36,7 @@ from insiders_assets.storage.io_managers import publish
 class Wanted:
     """What a run is asked for: files to land, months to bring up (None: all), and whether to make again what stands.
 
-    Files that wait in the landing zone are landed too: those written `quiet_seconds` ago or earlier, and with
-    `retry_refused` those that were refused before.
+    Files that wait in the landing zone are landed too: those written `quiet_seconds` ago or earlier.
     """
 
     files: Sequence[Path] = ()
@@ -46,7 +46,6 @@ class Wanted:
     decimal_mark: str | None = None
     again: bool = False
     quiet_seconds: float = 0
-    retry_refused: bool = True
 
 
 def run(settings: Settings, wanted: Wanted, today: dt.date, tell: Tell) -> Settings:
@@ -57,6 +56,7 @@ def run(settings: Settings, wanted: Wanted, today: dt.date, tell: Tell) -> Setti
 
     Raises
     ------
+    GapError: later months stand on some that nothing is known of; the earlier ones were brought up.
     InsidersError: of the kind of the trouble; no month is half-written.
     """
     files = list({file.absolute(): file for file in wanted.files}.values())
@@ -76,36 +76,38 @@ def run(settings: Settings, wanted: Wanted, today: dt.date, tell: Tell) -> Setti
                     date_format=wanted.date_format,
                     decimal_mark=wanted.decimal_mark,
                 )
-            land_arrivals(
-                platform, instance, tell, quiet_seconds=wanted.quiet_seconds, retry_refused=wanted.retry_refused
-            )
+            land_arrivals(platform, instance, tell, quiet_seconds=wanted.quiet_seconds)
             publish_ledger(platform, platform.ledger())
             months = find_months(settings, platform.ledger(), today, wanted.first, wanted.last)
             for month, why in held_months(platform.ledger(), months, today):
                 tell(Progress(month, "raw_invoices", why))
-            # Before they are recorded: the first month may be a mistyped one.
-            refuse_gaps(platform.ledger(), months)
-            settings = _record(settings, months)
+            reachable, gap = up_to_gap(settings, platform.ledger(), months)
+            settings = _record(settings, reachable)
         with open_platform(settings) as platform:
-            _bring_up(platform, instance, months, wanted, tell)
+            _bring_up(platform, instance, reachable, wanted, tell)
+    if gap:
+        raise gap
     return settings
 
 
 def catch_up(settings: Settings, today: dt.date, tell: Tell) -> Settings:
     """The run that nobody has to ask for: land what has arrived, and bring every due month up.
 
-    A month that has just closed is left until `settle_days` later, when its last files have come.
+    A month that has just closed is left until `settle_days` later, when its last files have come. That no month can
+    be made, or none beyond a gap, is told and is no failure: nothing but another file or a word of a person mends it.
 
     Raises
     ------
     InsidersError: of the kind of the trouble; no month is half-written.
     """
-    wanted = Wanted(quiet_seconds=settings.quiet_seconds, retry_refused=False)
+    wanted = Wanted(quiet_seconds=settings.quiet_seconds)
     try:
         return run(settings, wanted, today - dt.timedelta(days=settings.settle_days), tell)
     except NoMonthYetError as nothing:
         tell(Progress("no month", "all assets", str(nothing)))
-        return settings
+    except GapError as gap:
+        tell(Progress(f"{gap.first_missing:%Y-%m}", "all assets", str(gap)))
+    return load_settings(settings.home)
 
 
 def check_before_work(platform: Platform) -> None:
@@ -139,6 +141,7 @@ def _bring_up(platform: Platform, instance: dg.DagsterInstance, months: Months, 
             lookup.forget(key_of(month))
             _refuse_unless_made(lookup, month)
         publish_what_readers_lack(platform, key_of(month), looking_at_rows=made_again)
+        show_page(platform, key_of(month))
         if not due:
             tell(Progress(f"{month:%Y-%m}", "all assets", "up to date"))
 

@@ -9,13 +9,11 @@ import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
 
-from insiders_assets.assets.insiders_report import PAGE
 from insiders_assets.assets.platform import Platform
 from insiders_assets.contracts.report import REPORT_FACTS
-from insiders_assets.errors import StorageError
+from insiders_assets.operations.pages import place_of_page, show_page
 from insiders_assets.partitions import key_of
 from insiders_assets.reporting.page import NOT_KNOWN, write_number
-from insiders_assets.storage.lake import Dataset
 
 LINES = (
     ("Insiders", "members.count", "members.share_of_clusterable", "of the clusterable customers"),
@@ -54,9 +52,9 @@ def summarise(platform: Platform, until: dt.date | None = None) -> Summary | Non
         lines = [("Insiders", "0", f"not segmented: fewer than {fewest} clusterable customers")]
     else:
         lines = [(name, told[key] if key else "", f"{told[share]} {base}") for name, key, share, base in LINES]
-    return Summary(
-        month[:7], lines + _next_month(told), _first_members(platform, month, currency), _page(platform, dataset)
-    )
+    show_page(platform, month)
+    page = place_of_page(platform.settings, month)
+    return Summary(month[:7], lines + _next_month(told), _first_members(platform, month, currency), page)
 
 
 def _next_month(told: dict[str, str]) -> list[tuple[str, str, str]]:
@@ -79,18 +77,3 @@ def _first_members(platform: Platform, month: str, currency: str) -> list[tuple[
         f"WHERE f.month = DATE '{month}' AND l.cluster_rank = 1 ORDER BY f.gross_revenue DESC, f.customer_id LIMIT 5"
     )
     return [(customer, write_number(float(revenue), "currency", currency)) for customer, revenue in found.rows]
-
-
-def _page(platform: Platform, dataset: Dataset) -> Path:
-    """The page under a name that stays the same: the lake's own names change with the content."""
-    (month,) = dataset.scopes
-    target = platform.settings.home / "reports" / f"{month[:7]}.html"
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(dataset.file(PAGE))
-    except OSError as wrong:
-        raise StorageError(
-            f"The report {target} cannot be written ({wrong.strerror}).",
-            "Free some space or give this user the right to write there; everything else stands.",
-        ) from wrong
-    return target

@@ -31,7 +31,8 @@ class FileVersion:
 
     `months` are first days in ISO form; `landed_at` and `retired_at` are UTC in ISO form; dates are ISO. `etag` is what
     the landing zone's listing last showed for this content: it tells that nothing new is there without reading it.
-    A version with a `refused` sentence was looked at, and nothing of it was landed.
+    A version with a `refused` sentence was looked at, and nothing of it was landed; `refused_under` tells the settings
+    of that moment from others. `acts` are what was done with it, in order, in words; no later landing erases them.
     """
 
     file_version: str
@@ -52,8 +53,10 @@ class FileVersion:
     replaced_by: str | None = None
     etag: str | None = None
     refused: str | None = None
+    refused_under: str | None = None
     retired_at: str | None = None
     retired_by: str | None = None
+    acts: tuple[str, ...] = ()
 
     @property
     def counts(self) -> bool:
@@ -100,22 +103,27 @@ class Ledger:
 
     def with_landed(self, new: FileVersion) -> Ledger:
         """The ledger after a landing: the version counts, and replaces the one of the same key that counted before."""
+        before = self.find(new.file_version)
         others = [f for f in self.files if f.file_version != new.file_version]
         # A retired one too: should its content come back after this, that is news.
+        act = f"{new.landed_at} replaced by {new.landed_by}"
         replaced = [
-            replace(f, replaced_by=new.file_version)
+            replace(f, replaced_by=new.file_version, acts=(*f.acts, act))
             if f.file_key == new.file_key and not f.replaced_by and not f.refused
             else f
             for f in others
         ]
-        return replace(self, files=(*replaced, new))
+        landing = f"{new.landed_at} landed by {new.landed_by}"
+        return replace(self, files=(*replaced, replace(new, acts=_with_act(before, landing))))
 
     def with_refused(self, refused: FileVersion) -> Ledger:
         """The ledger after a refusal: the version is noted, and what counts stays. One that counts is not touched."""
         before = self.find(refused.file_version)
         if before and before.counts:
             return self
-        return replace(self, files=(*(f for f in self.files if f.file_version != refused.file_version), refused))
+        others = [f for f in self.files if f.file_version != refused.file_version]
+        refusal = f"{refused.landed_at} refused by {refused.landed_by}"
+        return replace(self, files=(*others, replace(refused, acts=_with_act(before, refusal))))
 
     def with_etag(self, file_version: str, etag: str) -> Ledger:
         """The ledger after the same content was seen under another ETag."""
@@ -128,7 +136,9 @@ class Ledger:
         return replace(
             self,
             files=tuple(
-                replace(f, retired_at=at, retired_by=by) if f.file_key == file_key and f.counts else f
+                replace(f, retired_at=at, retired_by=by, acts=(*f.acts, f"{at} retired by {by}"))
+                if f.file_key == file_key and f.counts
+                else f
                 for f in self.files
             ),
         )
@@ -151,12 +161,24 @@ def declare_empty(lake: Lake, month: dt.date) -> Ledger:
     )
 
 
+def _with_act(before: FileVersion | None, act: str) -> tuple[str, ...]:
+    """What was done with a version before, and this; a change that is asked for twice is one act."""
+    acts = before.acts if before else ()
+    return acts if act in acts else (*acts, act)
+
+
 def _parse(document: bytes | None) -> Ledger:
     if not document:
         return Ledger()
     book = json.loads(document)
     files = (
-        FileVersion(**{**entry, "months": {month: Part(**part) for month, part in entry["months"].items()}})
+        FileVersion(
+            **{
+                **entry,
+                "months": {month: Part(**part) for month, part in entry["months"].items()},
+                "acts": tuple(entry.get("acts", ())),
+            }
+        )
         for entry in book["files"]
     )
     return Ledger(tuple(files), tuple(book["declared_empty"]))

@@ -58,7 +58,13 @@ def prepare_schema(connection: psycopg.Connection, tables: Sequence[Table], view
             _prepare_view(connection, table)
     for view in views:
         name = qualified(view.name)
-        connection.execute(sql.SQL("CREATE OR REPLACE VIEW {} AS {}").format(name, sql.SQL(view.query)))  # type: ignore[arg-type]  # ours
+        definition = sql.SQL("VIEW {} AS {}").format(name, sql.SQL(view.query))  # type: ignore[arg-type]  # ours
+        try:
+            with connection.transaction():
+                connection.execute(sql.SQL("CREATE OR REPLACE {}").format(definition))
+        except psycopg.errors.InvalidTableDefinition:  # a column came between or went; replacing only adds at the end
+            connection.execute(sql.SQL("DROP VIEW {}").format(name))
+            connection.execute(sql.SQL("CREATE {}").format(definition))
         _set_comment(connection, sql.SQL("VIEW {}").format(name), view.description)
 
 

@@ -132,11 +132,18 @@ def test_a_name_of_a_readable_kind_can_be_landed(name: str) -> None:
 # -- the ledger
 
 
+def landed(file: FileVersion) -> FileVersion:
+    """The version as the ledger keeps it."""
+    return replace(file, acts=(f"{file.landed_at} landed by {file.landed_by}",))
+
+
 def test_a_refusal_leaves_what_counts_and_is_no_line_of_any_month() -> None:
     ledger = Ledger().with_landed(version("shop.csv", "a", JANUARY)).with_refused(refusal("shop.csv", "b"))
     assert [one.file_version for one in ledger.live] == ["shop.csv@a"]
-    assert ledger.counting("shop.csv") == version("shop.csv", "a", JANUARY)
-    assert ledger.find("shop.csv@b") == refusal("shop.csv", "b")
+    assert ledger.counting("shop.csv") == landed(version("shop.csv", "a", JANUARY))
+    refused = ledger.find("shop.csv@b")
+    assert refused
+    assert refused.refused == refusal("shop.csv", "b").refused
 
 
 def test_a_version_that_counts_is_not_refused_any_more() -> None:
@@ -146,12 +153,16 @@ def test_a_version_that_counts_is_not_refused_any_more() -> None:
 
 def test_a_refused_version_that_can_be_read_after_all_counts() -> None:
     ledger = Ledger().with_refused(refusal("shop.csv", "a")).with_landed(version("shop.csv", "a", JANUARY))
-    assert ledger.files == (version("shop.csv", "a", JANUARY),)
+    (file,) = ledger.files
+    assert file.counts
+    assert [act.split()[1] for act in file.acts] == ["refused", "landed"]
 
 
 def test_a_refusal_told_twice_stands_once() -> None:
     ledger = Ledger().with_refused(refusal("odd.csv", "a")).with_refused(refusal("odd.csv", "a", etag="another"))
-    assert ledger.files == (refusal("odd.csv", "a", etag="another"),)
+    (file,) = ledger.files
+    assert file.etag == "another"
+    assert len(file.acts) == 1
 
 
 def test_retiring_takes_a_files_lines_out_and_says_who_did_it() -> None:
@@ -164,10 +175,16 @@ def test_retiring_takes_a_files_lines_out_and_says_who_did_it() -> None:
     assert after.with_retired("a.csv", "2024-03-01T10:00:00+00:00", "another") == after
 
 
-def test_a_retired_version_that_is_landed_again_counts_again() -> None:
-    file = version("a.csv", "a", JANUARY)
-    ledger = Ledger().with_landed(file).with_retired("a.csv", "2024-02-02T10:00:00+00:00", "tester").with_landed(file)
-    assert ledger.files == (file,)
+def test_a_retired_version_that_is_landed_again_counts_again_and_every_act_stays() -> None:
+    file, later = version("a.csv", "a", JANUARY), "2024-03-01T10:00:00+00:00"
+    ledger = Ledger().with_landed(file).with_retired("a.csv", "2024-02-02T10:00:00+00:00", "tester")
+    (again,) = ledger.with_landed(replace(file, landed_at=later)).files
+    assert again.counts
+    assert again.acts == (
+        *landed(file).acts,
+        "2024-02-02T10:00:00+00:00 retired by tester",
+        f"{later} landed by {file.landed_by}",
+    )
 
 
 def test_a_new_etag_of_the_same_content_changes_nothing_else() -> None:
@@ -529,11 +546,25 @@ def test_a_month_that_was_landed_and_not_made_is_asked_for_and_its_assets_say_wh
     }
 
 
-def test_a_hole_between_months_is_named_and_nothing_is_asked_for(
+def test_of_months_with_a_hole_those_before_it_are_asked_for_and_the_pages_tell_all_once(
     instance: dg.DagsterInstance, platform: Platform
 ) -> None:
     for month in (JANUARY, "2024-03-01"):
         change_ledger(platform.lake, lambda book, month=month: book.with_landed(version(f"{month}.csv", "a", month)))
     with dg.build_sensor_context(instance=instance) as context:
         result = look_for_due_months(context, platform, reach_of_assets(platform.settings))
-    assert "2024-02" in skipped(result)
+    assert asked(result).tags["insiders/why"].startswith("1 due from 2024-01 on")
+    assert {event.partition for event in result.asset_events} == {JANUARY, "2024-02-01", "2024-03-01"}
+    with dg.build_sensor_context(instance=instance, cursor=result.cursor) as context:
+        assert look_for_due_months(context, platform, reach_of_assets(platform.settings)).asset_events == []
+
+
+def test_where_nothing_can_be_made_before_a_hole_it_is_named_and_nothing_is_asked_for(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    settings = load_settings(tmp_path / "home", first_month="2023-12")
+    with open_platform(settings) as platform:
+        change_ledger(platform.lake, lambda book: book.with_landed(version("a.csv", "a", JANUARY)))
+        with dg.build_sensor_context(instance=instance) as context:
+            result = look_for_due_months(context, platform, reach_of_assets(settings))
+    assert "No landed file holds or covers 2023-12" in skipped(result)

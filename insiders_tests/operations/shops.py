@@ -30,8 +30,9 @@ from insiders_assets.definitions import reach_of_assets
 from insiders_assets.operations import landing
 from insiders_assets.operations.executing import Progress, execute
 from insiders_assets.operations.home import only_one, open_instance, prepare_home
+from insiders_assets.operations.retiring import Retired, retire
 from insiders_assets.operations.running import Wanted, check_before_work, run
-from insiders_assets.operations.status import TableStatus, status
+from insiders_assets.operations.status import NO_MONTHS, TableStatus, status
 from insiders_assets.partitions import month_of
 from insiders_assets.settings import PREFIX, Settings, load_settings
 from insiders_assets.storage.ledger import Ledger
@@ -125,9 +126,9 @@ class Home:
             for file in files:
                 landing.land_file(platform, instance, file, self.told.append)
 
-    def retire(self, file_key: str) -> None:
+    def retire(self, file_key: str) -> Retired:
         with only_one(self.settings), self.platform() as platform:
-            landing.retire(platform, file_key)
+            return retire(platform, file_key)
 
     def make(self, *months: str, assets: Sequence[str] = ()) -> None:
         """Make months (or some of their assets) through the monthly job, in this order, whether due or not."""
@@ -149,16 +150,20 @@ class Home:
         with self.platform() as platform:
             return platform.ledger()
 
-    def status(self) -> list[TableStatus]:
+    def status(self, today: dt.date = TODAY) -> list[TableStatus]:
         with self.platform() as platform:
-            return status(platform)
+            return status(platform, today)
+
+    def months(self) -> list[TableStatus]:
+        """What is said of months that can exist."""
+        return [one for one in self.status() if one.state not in NO_MONTHS]
 
     def hashes(self, *months: str) -> Hashes:
         """Content hash by month and table; of all months unless some are named."""
-        return {(f.month, f.table): f.content_hash for f in self.status() if not months or f"{f.month}-01" in months}
+        return {(f.month, f.table): f.content_hash for f in self.months() if not months or f"{f.month}-01" in months}
 
     def stands(self) -> bool:
-        return {one.state for one in self.status()} == {"stands"}
+        return {one.state for one in self.months()} == {"stands"}
 
     def due(self, *months: str) -> list[Due]:
         with self.platform() as platform:

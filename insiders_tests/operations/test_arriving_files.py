@@ -29,7 +29,7 @@ from insiders_assets.contracts.lines import RAW_INVOICES
 from insiders_assets.errors import InputError
 from insiders_assets.operations.executing import Progress
 from insiders_assets.operations.home import open_instance
-from insiders_assets.operations.landing import retire
+from insiders_assets.operations.retiring import retire
 from insiders_assets.operations.running import Wanted, catch_up, run
 from insiders_assets.operations.status import status
 from insiders_assets.settings import Settings, load_settings
@@ -42,7 +42,7 @@ from insiders_tests.servers import S3
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 # January has closed and settled, February is open: files of February are landed, and no month has to be made.
 IN_FEBRUARY, IN_APRIL = dt.date(2024, 2, 20), dt.date(2024, 4, 20)
-QUIET = "was seen before, unchanged"
+QUIET = "already landed, unchanged"
 
 
 @dataclass
@@ -99,7 +99,11 @@ class Shop:
 
     def hashes(self) -> dict[tuple[str, str], tuple[str, str]]:
         with open_platform(self.settings) as platform:
-            return {(one.month, one.table): (one.state, one.content_hash) for one in status(platform)}
+            return {
+                (one.month, one.table): (one.state, one.content_hash)
+                for one in status(platform, IN_FEBRUARY)
+                if one.month
+            }
 
     def landings(self) -> Counter[str]:
         """How often a run has landed which file."""
@@ -279,8 +283,9 @@ def test_a_file_with_too_many_bad_lines_is_refused_with_the_ten_commonest_reason
     assert told["bad.csv"] == f"refused: {refused}"
     assert [f"({times})" in refused for times in range(12, 0, -1)] == [True] * 10 + [False] * 2
     assert bucket.catch_up() == {}
-    # A person who calls `run` may have described the layout since.
-    assert bucket.run() == {"bad.csv": f"refused: {refused}"}
+    assert bucket.run() == {}
+    # The layout may have been described since, or more bad lines be accepted, as here.
+    assert bucket.catch_up(max_quarantined_share=0.7)["bad.csv"].startswith("50 good lines, 78 in quarantine")
 
 
 def test_a_correction_that_cannot_be_used_leaves_what_counts(bucket: Shop) -> None:
@@ -313,22 +318,23 @@ def put_plainly(zone: ObjectStore, names: Sequence[str], content: bytes) -> None
         list(pool.map(put, (names[::2], names[1::2])))
 
 
-def test_among_fifteen_hundred_keys_every_file_is_found_and_no_cursor_matters(bucket: Shop) -> None:
+@pytest.mark.parametrize("keys", [60, pytest.param(1_500, marks=pytest.mark.slow)])
+def test_among_many_keys_every_file_is_found_and_no_cursor_matters(keys: int, bucket: Shop) -> None:
     before = len(bucket.zone.entries())
-    junk = [f"many/{number:04}.txt" for number in range(1_497)]
-    files = ["a first.csv", "many/1200.csv", "z last.csv"]
+    junk = [f"many/{number:04}.txt" for number in range(keys - 3)]
+    files = ["a first.csv", f"many/{keys - 10:04}.csv", "z last.csv"]
     put_plainly(bucket.zone, junk, b"no invoices")
     for number, name in enumerate(files):
         bucket.put(name, of_february(100 + number))
     (request,) = bucket.sensor().run_requests or []
-    assert request.tags["insiders/why"] == "1500 arrived: a first.csv, …"
+    assert request.tags["insiders/why"] == f"{keys} arrived: a first.csv, …"
     told = bucket.catch_up()
     assert set(told) == {*junk, *files}
     assert bucket.landed_lines(*files) == dict.fromkeys(files, 3)
     with open_platform(bucket.settings) as platform:
         refused = platform.warehouse.query("SELECT count(*) FROM insiders.landed_files WHERE refused LIKE 'many/%'")
-    assert refused.rows == [(1_497,)]
-    assert f"Nothing new among {before + 1_500} objects" in str(bucket.sensor().skip_reason)
+    assert refused.rows == [(keys - 3,)]
+    assert f"Nothing new among {before + keys} objects" in str(bucket.sensor().skip_reason)
     bucket.put("many/0000.csv", of_february(103))
     for cursor in (None, "long/gone.csv"):
         assert len(bucket.sensor(cursor).run_requests or []) == 1

@@ -48,7 +48,7 @@ class Place:
 
     def status(self) -> list[TableStatus]:
         with open_platform(self.settings) as platform:
-            return status(platform)
+            return status(platform, TODAY)
 
     def hashes(self) -> dict[tuple[str, str], str]:
         return {(one.month, one.table): one.content_hash for one in self.status()}

@@ -99,7 +99,7 @@ class Reference:
         return self.one(f"SELECT value FROM insiders.report_facts WHERE month = DATE '{MONTH}' AND key = '{key}'")
 
     def status(self) -> list[TableStatus]:
-        return status(self.platform)
+        return status(self.platform, TODAY)
 
     def hashes(self) -> dict[tuple[str, str], str]:
         return {(one.month, one.table): one.content_hash for one in self.status()}
