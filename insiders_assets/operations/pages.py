@@ -1,0 +1,46 @@
+"""The reports' pages in the home, under names that stay the same: the lake's own names change with the content.
+
+Belongs here: where a month's page stands for a person. Does not belong here: what it says (:mod:`..reporting`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from insiders_assets.assets.insiders_report import PAGE
+from insiders_assets.assets.platform import Platform
+from insiders_assets.contracts.report import REPORT_FACTS
+from insiders_assets.errors import StorageError
+from insiders_assets.settings import Settings
+from insiders_assets.storage.lake import Dataset
+
+
+def place_of_page(settings: Settings, month: str) -> Path:
+    """Where the page of a month (`2011-12-01`) stands."""
+    return settings.home / "reports" / f"{month[:7]}.html"
+
+
+def show_page(platform: Platform, month: str) -> None:
+    """Write the page of a month that has a report, unless it stands there already.
+
+    Raises
+    ------
+    StorageError: the home cannot be written.
+    """
+    version = platform.lake.current(REPORT_FACTS.name, month)
+    if version is None:
+        return
+    page = Dataset(platform.lake, REPORT_FACTS, {month: version}).file(PAGE)
+    target = place_of_page(platform.settings, month)
+    try:
+        if target.exists() and target.read_bytes() == page:
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = target.with_suffix(".unfinished")
+        unfinished.write_bytes(page)
+        unfinished.replace(target)
+    except OSError as wrong:
+        raise StorageError(
+            f"The report {target} cannot be written ({wrong.strerror}).",
+            "Free some space or give this user the right to write there; everything else stands.",
+        ) from wrong
