@@ -31,7 +31,7 @@ from insiders_assets.operations import landing
 from insiders_assets.operations.executing import Progress, execute
 from insiders_assets.operations.home import only_one, open_instance, prepare_home
 from insiders_assets.operations.retiring import Retired, retire
-from insiders_assets.operations.running import Wanted, check_before_work, run
+from insiders_assets.operations.running import Wanted, catch_up, check_before_work, run
 from insiders_assets.operations.status import NO_MONTHS, TableStatus, status
 from insiders_assets.partitions import month_of
 from insiders_assets.settings import PREFIX, Settings, load_settings
@@ -116,6 +116,11 @@ class Home:
         """What `insiders run` does."""
         self.told.clear()
         self.settings = run(self.settings, Wanted(files=files, **wanted), today, self.told.append)
+
+    def catch_up(self, today: dt.date = TODAY) -> None:
+        """What a sensor's run does, but that files may have been written just now."""
+        self.told.clear()
+        catch_up(self.settings.model_copy(update={"quiet_seconds": 0}), today, self.told.append)
 
     def land(self, *files: Path) -> None:
         """Only the first half of `insiders run`."""

@@ -31,7 +31,7 @@ from insiders_assets.operations.executing import Progress
 from insiders_assets.operations.home import open_instance
 from insiders_assets.operations.retiring import retire
 from insiders_assets.operations.running import Wanted, catch_up, run
-from insiders_assets.operations.status import status
+from insiders_assets.operations.status import NO_MONTHS, status
 from insiders_assets.settings import Settings, load_settings
 from insiders_assets.storage.embedded_postgres import EmbeddedPostgres
 from insiders_assets.storage.ledger import Ledger
@@ -56,7 +56,7 @@ class Shop:
     def put(self, name: str, content: bytes) -> None:
         self.zone.swap(name, lambda _: content)
 
-    def catch_up(self, today: dt.date = IN_FEBRUARY, **settings: int) -> dict[str, str]:
+    def catch_up(self, today: dt.date = IN_FEBRUARY, **settings: float) -> dict[str, str]:
         """What a sensor's run does; gives what it told of each file."""
         self.told.clear()
         catch_up(self.settings.model_copy(update=settings), today, self.told.append)
@@ -99,11 +99,8 @@ class Shop:
 
     def hashes(self) -> dict[tuple[str, str], tuple[str, str]]:
         with open_platform(self.settings) as platform:
-            return {
-                (one.month, one.table): (one.state, one.content_hash)
-                for one in status(platform, IN_FEBRUARY)
-                if one.month
-            }
+            found = [one for one in status(platform, IN_FEBRUARY) if one.state not in NO_MONTHS]
+        return {(one.month, one.table): (one.state, one.content_hash) for one in found}
 
     def landings(self) -> Counter[str]:
         """How often a run has landed which file."""

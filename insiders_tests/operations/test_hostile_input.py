@@ -272,16 +272,17 @@ def test_a_file_again_is_left_alone_and_new_content_replaces_what_it_had(
 # -- months
 
 
-def test_a_hole_between_months_is_refused_until_it_is_declared(shop: list[Path], fresh_home: Path) -> None:
+def test_months_before_a_hole_are_made_and_it_stops_the_later_ones_until_it_is_declared(
+    shop: list[Path], fresh_home: Path
+) -> None:
     refused(insiders_here("declare-empty", "soon", "--home", fresh_home), SETTINGS, "'soon' is not a month")
     hole = insiders_here("run", "--home", fresh_home, "--data", shop[0], shop[2])
     refused(hole, MISSING, "No landed file holds or covers 2024-02", "insiders declare-empty 2024-02")
+    assert "2024-01    insiders_report      made" in hole.out
+    assert f"report:   {fresh_home}/reports/2024-01.html" in hole.out
     status = insiders_here("status", "--home", fresh_home)
+    assert "2024-02  raw_invoices        no file" in status.out
     assert "2024-03  raw_invoices        missing" in status.out
-
-    before = insiders_here("run", "--home", fresh_home, "--to", "2024-01")
-    assert before.code == 0
-    assert "2024-01    insiders_report      made" in before.out
 
     assert "2024-02 is known to be empty." in insiders_here("declare-empty", "2024-02", "--home", fresh_home).out
     said = insiders_here("run", "--home", fresh_home)
@@ -365,11 +366,10 @@ def test_an_earlier_month_is_held_and_its_remedy_gives_what_all_at_once_would_ha
     assert insiders_here("run", "--home", fresh_home, "--data", shop[1]).code == 0
     held = insiders_here("run", "--home", fresh_home, "--data", shop[0])
     assert held.code == 0
-    assert 'held: before the first month 2024-02; set first_month = "2024-01"' in held.out
-    settings_file = fresh_home / "insiders.toml"
-    settings_file.write_text(settings_file.read_text().replace('first_month = "2024-02"', 'first_month = "2024-01"'))
-    assert insiders_here("run", "--home", fresh_home).code == 0
-
+    words = "held: before the first month 2024-02; to bring it up, `insiders run --from 2024-01`"
+    assert words in held.out
+    assert words in insiders_here("status", "--home", fresh_home).out
+    assert insiders_here("run", "--from", "2024-01", "--home", fresh_home).code == 0
     assert hashes(fresh_home) == hashes(standing)
 
 

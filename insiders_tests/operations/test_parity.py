@@ -183,6 +183,7 @@ def test_a_second_run_makes_nothing_and_doubles_nothing(place_name: str, request
     assert place.published_rows() == rows
 
 
+@pytest.mark.slow
 def test_making_everything_again_gives_what_stood(here: Place) -> None:
     before, rows = here.hashes(), here.published_rows()
     here.run(again=True)

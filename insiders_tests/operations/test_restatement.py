@@ -30,6 +30,7 @@ from insiders_assets.errors import InputError
 from insiders_assets.operations.as_known import query_as_known_at
 from insiders_assets.operations.home import open_instance
 from insiders_assets.operations.maintaining import Tidied, maintain
+from insiders_assets.operations.pages import place_of_page
 from insiders_assets.partitions import month_of
 from insiders_assets.reporting.page import write_number
 from insiders_assets.sample import ShopParameters, write_shop
@@ -131,6 +132,7 @@ class Restated:
     after: Seen
     moved: dict[str, dict]
     pages: dict[str, str]
+    shown: dict[str, str]
     versions: dict[tuple[str, str], list[str]]
 
 
@@ -140,6 +142,7 @@ def restated_now(home: Home) -> Restated:
         seen(home),
         {month: json.loads(beside_the_report(home, month, RESTATED)) for month in RESTATED_MONTHS},
         {month: beside_the_report(home, month, PAGE).decode() for month in RESTATED_MONTHS},
+        {month: place_of_page(home.settings, month).read_text() for month in RESTATED_MONTHS},
         home.versions(),
     )
 
@@ -307,6 +310,41 @@ def test_what_was_known_before_is_still_answered(landed: Landed, known_before: d
         assert float(answers["revenue"][0][0]) == pytest.approx(landed.before.revenue[month])
         known = {key: float(value) if value else None for key, value in answers["facts"]}
         assert known == pytest.approx(landed.before.facts[month])
+
+
+@pytest.mark.parametrize("month", RESTATED_MONTHS)
+def test_the_home_has_the_restated_page(month: str, landed: Landed, restated: Restated) -> None:
+    assert restated.shown[month] == restated.pages[month]
+
+
+# -- a credit note of somebody who is no member, and the same once more
+
+
+def test_a_credit_note_that_changes_only_net_revenue_is_told_and_nothing_older_with_it(checked: Checked) -> None:
+    home = checked.home
+    bought = f"FROM insiders.customer_purchases WHERE month = DATE '{SECOND}' AND gross_revenue > 2"
+    ((customer,),) = home.sql(f"SELECT min(customer_id) {bought}")
+    row = ["C99", "22423", "RETURNED", "-1", "2/27/2024 17:30", "1.25", customer, "United Kingdom"]
+    home.run(write_lines(home.folder / "late.csv", [row]))
+    told = {one.subject: one.outcome for one in home.told if one.outcome.startswith("restated")}
+    assert sorted(told) == ["2024-02", "2024-03", "2024-04"]
+    moved = json.loads(beside_the_report(home, SECOND, RESTATED))
+    net = {fact["key"]: fact["after"] - fact["before"] for fact in moved["facts"]}["base.net_revenue_all"]
+    assert net == pytest.approx(-1.25)
+    assert "net of returns" in told["2024-02"]
+    assert "all cleaned sales" not in told["2024-02"]
+
+    home.run(again=True, first=month_of(SECOND))
+    assert not [one for one in home.told if one.outcome.startswith("restated")]
+    assert json.loads(beside_the_report(home, SECOND, RESTATED)) == moved
+
+    # Lines that a rule drops change what the report reads and none of its facts: nothing moved, and no old news.
+    free = ["588888", "22423", "FREE", "3", "2/27/2024 17:31", "0.00", customer, "United Kingdom"]
+    home.run(write_lines(home.folder / "free.csv", [free]))
+    assert ("2024-02", "insiders_report") in home.made()
+    assert not [one for one in home.told if one.outcome.startswith("restated")]
+    with home.platform() as platform:
+        assert RESTATED not in platform.lake.dataset(REPORT_FACTS, [SECOND]).versions[SECOND].files
 
 
 # -- made once more, and back

@@ -392,6 +392,7 @@ def test_running_again_makes_nothing_and_changes_nothing(reference: Reference) -
     assert reference.hashes() == before
 
 
+@pytest.mark.slow
 def test_making_the_last_month_again_gives_the_same_content(reference: Reference) -> None:
     before = reference.hashes()
     reference.run(Wanted(first=MONTH, again=True))
