@@ -167,9 +167,9 @@ def test_both_lakes_have_the_same_objects(here: Place, there: Place) -> None:
     assert tables(here.lake()) == tables(there.lake())
 
 
-def test_the_home_of_the_second_place_keeps_no_data(there: Place) -> None:
+def test_the_home_of_the_second_place_keeps_no_data_but_the_pages_for_a_person(there: Place) -> None:
     kept = {path.name for path in there.settings.home.iterdir()}
-    assert kept <= {"insiders.toml", "dagster", "numba", "run.lock"}
+    assert kept <= {"insiders.toml", "dagster", "numba", "reports", "run.lock"}
     assert not [*there.settings.instance_folder.rglob("*.db")]
 
 
