@@ -211,7 +211,7 @@ def doctor(home: Home = None) -> None:
     from insiders_assets.operations.doctor import WRONG, examine
 
     with open_platform(load_settings(home)) as platform:
-        findings = examine(platform)
+        findings = examine(platform, _today())
     width = max(len(finding.subject) for finding in findings)
     for finding in findings:
         print_line(f"{finding.subject:<{width}}  {finding.state:<7}  {finding.found}")
@@ -241,17 +241,40 @@ def declare_empty(month: str, home: Home = None) -> None:
 
 
 @app.command()
-def retire(file_key: Annotated[str, typer.Argument(metavar="KEY")], home: Home = None) -> None:
+def forget(month: str, home: Home = None) -> None:
+    """Take back a month that no landed line reaches, and those beyond it, as after a mistyped year."""
+    from insiders_assets.assets.platform import open_platform
+    from insiders_assets.operations.forgetting import forget as forget_months
+    from insiders_assets.operations.home import only_one
+
+    first_day, settings = _month(month), _existing_home(home)
+    with only_one(settings), open_platform(settings) as platform:
+        gone = forget_months(platform, first_day)
+    print_line(f"No months of this home any more: {', '.join(f'{one:%Y-%m}' for one in gone)}.")
+
+
+@app.command()
+def retire(
+    file_key: Annotated[str, typer.Argument(metavar="KEY")],
+    undo: Annotated[bool, typer.Option("--undo", help="Have the lines of a retired file count again.")] = False,
+    home: Home = None,
+) -> None:
     """Say that the lines of a landed file no longer count; recorded in the ledger, and its months are due again."""
     from insiders_assets.assets.platform import open_platform
     from insiders_assets.operations.home import only_one
+    from insiders_assets.operations.retiring import restore
     from insiders_assets.operations.retiring import retire as retire_file
 
     settings = _existing_home(home)
     with only_one(settings), open_platform(settings) as platform:
+        if undo:
+            restored = restore(platform, file_key)
+            print_line(f"{file_key} counts again, with its {restored.good_lines:,} lines. Next: insiders run")
+            return
         retired = retire_file(platform, file_key)
+    lines = f"{retired.file.good_lines:,} {'line' if retired.file.good_lines == 1 else 'lines'}"
     due = ", ".join(f"{month:%Y-%m}" for month in retired.due) or "no month"
-    print_line(f"{file_key} is retired: its {retired.file.good_lines:,} lines no longer count. Due again: {due}.")
+    print_line(f"{file_key} is retired: its {lines} no longer count. Due again: {due}.")
     for month in retired.without_file:
         print_line(
             f"{month:%Y-%m} is left without a file: land another, or `insiders declare-empty {month:%Y-%m}`. "
@@ -276,17 +299,18 @@ def _existing_home(home: Path | None) -> Settings:
     if not is_home(settings) and settings.uses_embedded_postgres:
         what = "is no home of Insiders yet" if settings.home.exists() else "does not exist"
         raise SettingsError(
-            f"The home {settings.home} {what}.", "`insiders demo` or `insiders run --data FILE` makes one."
+            f"The home {settings.home} {what}.",
+            "`insiders demo` makes one, and so does `insiders run` with --data FILE or a filled landing zone.",
         )
     return settings
 
 
 def _something_waits(home: Path | None) -> bool:
-    """A landing zone may be filled before the first command: then it is known which home is meant."""
+    """The home's own landing zone may be filled before the first command: then it is known which home is meant."""
     from insiders_assets.storage.objects import open_store
 
     settings = load_settings(home)
-    return bool(open_store(settings.landing_location, settings.s3_endpoint).entries(at_most=1))
+    return settings.landing is None and bool(open_store(settings.landing_location).entries(at_most=1))
 
 
 def _today() -> dt.date:

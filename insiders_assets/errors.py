@@ -36,6 +36,10 @@ class InputError(InsidersError):
     exit_code = 4
 
 
+class LostMonthError(InputError):
+    """A file would replace another that alone holds a month: whether it can be used hangs on the files that count."""
+
+
 class MissingMonthError(InsidersError):
     """A month is asked for that cannot exist, or stands on months that are not there yet."""
 

@@ -90,5 +90,5 @@ def refuse_unless_possible(month: dt.date, first: dt.date, last: dt.date) -> Non
     if not first <= month <= last:
         raise MissingMonthError(
             f"{month:%Y-%m} is not among the months of this home ({first:%Y-%m} to {last:%Y-%m}).",
-            "Land files that hold it, or set INSIDERS_FIRST_MONTH / INSIDERS_LAST_MONTH.",
+            "Leave out --from or --to, or land files that hold it.",
         )

@@ -117,7 +117,7 @@ def in_words(moved: Restatement, currency: str) -> str:
         who = "who was a member then is not kept any more"
     else:
         who = f"{len(moved.entered)} members in, {len(moved.left)} out"
-    told = [f"restated, against the version of {moved.recorded_at[:16].replace('T', ' ')} UTC: {who}"]
+    told = [f"restated, against the version of {moved.moment} UTC: {who}"]
     for key, name in (
         ("members.revenue", "their gross revenue"),
         ("base.revenue_all", "all cleaned sales"),

@@ -23,7 +23,8 @@ from insiders_assets.assets.monthly import CONTRACT_CHECK, OWNERS, column_schema
 from insiders_assets.assets.platform import Platform
 from insiders_assets.contracts.lines import LANDED_FILES, LANDED_LINES, QUARANTINE, QUARANTINE_COUNTS
 from insiders_assets.contracts.table import content_hash
-from insiders_assets.errors import InputError
+from insiders_assets.errors import InputError, LostMonthError
+from insiders_assets.partitions import last_closed_month
 from insiders_assets.storage.ledger import FileVersion, Ledger, Part, change_ledger
 from insiders_assets.storage.objects import FolderStore
 from insiders_assets.storage.warehouse_schema import SCHEMA
@@ -143,7 +144,8 @@ def land(platform: Platform, file_version: str, date_format: str | None, decimal
         months=_write_parts(platform, file_version, good),
         etag=seen.etag if seen else None,
     )
-    publish_ledger(platform, change_ledger(platform.lake, lambda book: _with_landed(book, new)), [key])
+    closed = last_closed_month(platform.lake.clock().date())
+    publish_ledger(platform, change_ledger(platform.lake, lambda book: _with_landed(book, new, closed)), [key])
     return new
 
 
@@ -183,22 +185,25 @@ def refuse(platform: Platform, refused: Sequence[FileVersion]) -> None:
     publish_ledger(platform, change_ledger(platform.lake, with_all), [one.file_key for one in refused])
 
 
-def _with_landed(book: Ledger, new: FileVersion) -> Ledger:
+def _with_landed(book: Ledger, new: FileVersion, closed: dt.date) -> Ledger:
     """The ledger with a new version of a file.
 
     Raises
     ------
-    InputError: a month would lose all its lines. A shop that calls each month's export `export.csv` would otherwise
-        replace the month before with every new one.
+    LostMonthError: a month that has closed would lose all its lines. A shop that calls each month's export `export.csv`
+        would otherwise replace the month before with every new one. (Lines dated in the future are a mistake that a
+        new version corrects.)
     """
     after = book.with_landed(new)
-    if lost := sorted({*book.months()} - {*after.months()} - {*book.declared_empty}):
-        months = ", ".join(month[:7] for month in lost)
-        raise InputError(
+    lost = {month for month in book.months() if month <= closed.isoformat()} - {*after.months(), *book.declared_empty}
+    if lost:
+        months = ", ".join(month[:7] for month in sorted(lost))
+        raise LostMonthError(
             f"{new.file_key} would replace the file of the same name, which alone holds lines of {months}; "
             "the new one has none. Nothing was landed.",
-            "Give the new file a name of its own, so that both count; or, if that month really has no sales, say so "
-            f"first: `insiders declare-empty {lost[0][:7]}`.",
+            "If both are right, give the new file a name of its own. If the old one was wrong, say so with "
+            f"`insiders retire {new.file_key}`, and land the new one after that. If {min(lost)[:7]} really has no "
+            f"sales: `insiders declare-empty {min(lost)[:7]}`.",
         )
     return after
 

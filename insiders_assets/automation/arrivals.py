@@ -8,10 +8,14 @@ and whatever it knows is not, even if everything else is forgotten.
 
 from __future__ import annotations
 
+import hashlib
+import importlib.metadata
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from insiders_assets.settings import Settings
 from insiders_assets.storage.ledger import FileVersion, Ledger
 from insiders_assets.storage.objects import Entry
 from insiders_assets.storage.source_files import SUPPORTED
@@ -44,6 +48,26 @@ def refused(entries: Iterable[Entry], ledger: Ledger) -> list[FileVersion]:
     """The file versions among the objects of a listing that were found to be of no use."""
     lying = {(entry.path, entry.etag) for entry in entries}
     return [file for file in ledger.files if file.refused and (file.file_key, file.etag) in lying]
+
+
+def judged_again(entries: Sequence[Entry], ledger: Ledger, settings: Settings) -> list[Entry]:
+    """The objects of a listing that were refused for something that has changed since."""
+    same = {None, *judged_under(settings, ledger).values()}
+    keys = {file.file_key for file in refused(entries, ledger) if file.refused_under not in same}
+    return [entry for entry in entries if entry.path in keys]
+
+
+def judged_under(settings: Settings, ledger: Ledger) -> dict[bool, str]:
+    """What the refusal of a file may hang on beside its content, as fingerprints: the settings; or (True) the files
+    that count, where it would have replaced the only one that holds a month."""
+    described = {name: layout.model_dump(mode="json") for name, layout in settings.layouts.items()}
+    release = importlib.metadata.version("insiders-assets")
+    things = [release, described, settings.max_quarantined_share]
+    counting = [[file.file_version for file in ledger.live], ledger.declared_empty]
+    return {
+        on_files: hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
+        for on_files, what in ((False, things), (True, counting))
+    }
 
 
 def wrong_name(name: str) -> str:

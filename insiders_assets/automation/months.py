@@ -35,11 +35,17 @@ class Months:
 
 
 def find_months(
-    settings: Settings, ledger: Ledger, today: dt.date, wanted_from: dt.date | None, wanted_to: dt.date | None
+    settings: Settings,
+    ledger: Ledger,
+    today: dt.date,
+    wanted_from: dt.date | None = None,
+    wanted_to: dt.date | None = None,
+    settle_days: int = 0,
 ) -> Months:
     """The months from the first landed line (or the first month set) to the last month that has closed.
 
-    An earlier month that is wanted by name, and that landed lines reach, becomes the first.
+    An earlier month that is wanted by name, and that landed lines reach, becomes the first. One that closed less than
+    `settle_days` ago is none yet, unless it was recorded before.
 
     Raises
     ------
@@ -52,20 +58,23 @@ def find_months(
             "No landed file counts any more." if retired else "No invoice line was ever landed in this home.",
             "Give a file with `insiders run --data FILE`.",
         )
-    first, closed = _first(settings, landed[0], wanted_from), last_closed_month(today)
+    first = _first(settings, landed[0], wanted_from)
+    settled, closed = last_closed_month(today - dt.timedelta(days=settle_days)), last_closed_month(today)
     if wanted_to and wanted_to > closed:
         raise MissingMonthError(
             f"{wanted_to:%Y-%m} has not closed yet; the last closed month is {closed:%Y-%m}.",
             "What is landed of it is kept until then; leave out --to.",
         )
-    if landed[0] > closed:
+    if landed[0] > settled:
         raise NoMonthYetError(
-            f"All landed lines are of {landed[0]:%Y-%m} or later; the last closed month is {closed:%Y-%m}.",
+            f"All landed lines are of {landed[0]:%Y-%m} or later; the last closed month is {closed:%Y-%m}"
+            + (f", and it waits {settle_days} days for its last files." if settled < closed else "."),
             "They are kept: run again when their month has closed, or correct the dates if they are wrong.",
         )
-    last = max(filter(None, ([month for month in landed if month <= closed][-1], settings.last_month, wanted_to)))
-    if settings.last_month and is_set_in_environment("last_month"):
-        last = settings.last_month
+    recorded = settings.last_month
+    last = max(filter(None, ([month for month in landed if month <= settled][-1], recorded, wanted_to)))
+    if recorded and is_set_in_environment("last_month"):
+        last = recorded
     last = min(last, closed)  # Dagster has no partition for a month that has not closed
     if last < first:
         raise MissingMonthError(
@@ -96,15 +105,16 @@ def up_to_gap(settings: Settings, ledger: Ledger, months: Months) -> tuple[Month
 
     Raises
     ------
-    GapError: none can be made; or a first month that the home has not recorded yet lies more than a year before the
-        gap's end, or was asked for by name: recorded, it would keep all later months waiting.
+    GapError: none can be made; or the first month is new to the home, and recorded it would keep months waiting: the
+        gap is a year, or it parts a first month that was asked for by name from the one that was recorded.
     """
     gap = _first_gap(ledger, months)
     if gap is None:
         return months, None
-    before = shift(gap.months[0], -1)
-    is_recorded = settings.first_month == months.first
-    if before < months.first or (not is_recorded and (settings.first_month or len(gap.months) > LONGEST_PAUSE)):
+    before, recorded = shift(gap.months[0], -1), settings.first_month
+    if recorded and months.first < recorded and before < recorded:
+        raise GapError(gap.error.problem, f"{gap.error.remedy} The first month stays {recorded:%Y-%m}.", gap.months[0])
+    if before < months.first or (recorded is None and len(gap.months) > LONGEST_PAUSE):
         raise gap.error
     # What the home has recorded stays: a month before it may have lost its file since.
     last = max(before, min(settings.last_month or before, months.last))
@@ -121,13 +131,15 @@ def held_months(ledger: Ledger, months: Months, today: dt.date) -> list[tuple[st
             why = f"before the first month {months.first:%Y-%m}; to bring it up, {_how_to_begin_at(month)}"
         elif month <= months.last:
             continue
+        elif month < open_month and not is_set_in_environment("last_month"):
+            why = "the month has closed, and waits for its last files; `insiders run` makes it now"
         elif month == open_month:
             why = "the month has not closed yet; run again when it has"
         elif month > open_month:
             files = ", ".join(sorted(part.rpartition("@")[0] for part in ledger.parts(key)))
             why = f"dated in the future; if that is wrong, correct {files} and land it again"
         else:
-            why = f"after the last month {months.last:%Y-%m}; set INSIDERS_LAST_MONTH or last_month in insiders.toml"
+            why = f"after the last month {months.last:%Y-%m}, which INSIDERS_LAST_MONTH sets"
         held.append((key[:7], f"{lines:,} {'line' if lines == 1 else 'lines'} held: {why}"))
     return held
 
@@ -145,7 +157,7 @@ def _first_gap(ledger: Ledger, months: Months) -> _Gap | None:
         missing = [month for month in pause if ledger.is_missing(key_of(month))]
         if has_no_line and (missing or len(pause) > LONGEST_PAUSE):
             all_missing = [month for month in months.wanted if ledger.is_missing(key_of(month))]
-            error = _hole(all_missing) if missing else _long_pause(pause)
+            error = _hole(ledger, all_missing) if missing else _long_pause(pause)
             return _Gap(pause[pause.index(error.first_missing) :], error)
     return None
 
@@ -156,11 +168,17 @@ def _has_no_line(ledger: Ledger, month: dt.date) -> bool:
     return not ledger.parts(key) and key not in ledger.declared_empty
 
 
-def _hole(missing: Sequence[dt.date]) -> GapError:
+def _hole(ledger: Ledger, missing: Sequence[dt.date]) -> GapError:
+    begins = key_of(missing[0])
+    is_between = any(month < begins for month in ledger.months()) and any(month > begins for month in ledger.months())
+    forget = "" if is_between else f" If it is no month of the shop: `insiders forget {begins[:7]}`."
+    if len(missing) > LONGEST_PAUSE:
+        forget += " If a year is mistyped, correct its file, or `insiders retire` it."
     return GapError(
-        f"No landed file holds or covers {_in_words(missing)}; later months stand on it.",
+        f"No landed file holds or covers {_in_words(missing)}"
+        + ("; later months stand on it." if is_between else ", which the home has as its months."),
         "Land the file, or say that a month had no sales, for example with "
-        f"`insiders declare-empty {missing[0]:%Y-%m}`.",
+        f"`insiders declare-empty {begins[:7]}`.{forget}",
         missing[0],
     )
 

@@ -18,13 +18,14 @@ import dagster as dg
 
 from insiders_assets.assets.landed_invoices import in_utf8
 from insiders_assets.assets.platform import Platform, open_platform
-from insiders_assets.automation.arrivals import waiting
+from insiders_assets.automation.arrivals import judged_again, judged_under, waiting
 from insiders_assets.automation.due import Due, Lookup, Reach, due_months
 from insiders_assets.automation.jobs import CATCH_UP, CATCHING_UP
-from insiders_assets.automation.months import find_months, up_to_gap
-from insiders_assets.errors import InsidersError
+from insiders_assets.automation.months import Months, find_months, up_to_gap
+from insiders_assets.errors import GapError, InsidersError
 from insiders_assets.partitions import key_of
 from insiders_assets.settings import Settings, load_settings
+from insiders_assets.storage.ledger import Ledger
 from insiders_assets.storage.objects import Entry
 
 # A tick has a minute: a listing of so many keys takes seconds; the next tick goes on where it ended.
@@ -84,38 +85,52 @@ def look_for_arrivals(context: dg.SensorEvaluationContext, platform: Platform) -
     """Ask for a run if an object waits; the cursor is the key where a listing that was too long goes on."""
     try:
         entries = platform.landing.entries(context.cursor or "", KEYS_PER_TICK)
-        found = waiting(entries, platform.ledger(), platform.settings.quiet_seconds)
+        ledger = platform.ledger()
+        found = waiting(entries, ledger, platform.settings.quiet_seconds)
+        again = judged_again(entries, ledger, platform.settings)
     except InsidersError as trouble:
         return dg.SensorResult(skip_reason=f"{trouble} Looked for again in a moment.")
     cursor = _last_text(entries) if len(entries) == KEYS_PER_TICK else ""
-    if not found.ready:
+    if not found.ready and not again:
         arriving = f"; {len(found.arriving)} written just now" if found.arriving else ""
         return dg.SensorResult(skip_reason=f"Nothing new among {len(entries)} objects{arriving}.", cursor=cursor)
     words = [f"{entry.path} {entry.etag}" for entry in found.ready]
-    return _ask(context, f"{len(found.ready)} arrived: {in_utf8(found.ready[0].path)}, …", words, cursor)
+    if again:
+        words += [f"again {entry.path} {entry.etag} {judged_under(platform.settings, ledger)}" for entry in again]
+    what, entries = ("arrived", found.ready) if found.ready else ("refused before may be usable now", again)
+    return _ask(context, f"{len(entries)} {what}: {in_utf8(entries[0].path)}, …", words, cursor)
 
 
 def look_for_due_months(context: dg.SensorEvaluationContext, platform: Platform, reach: Reach) -> dg.SensorResult:
     """Ask for a run if a month that has closed and settled is due and can be made; the cursor tells what the assets'
     pages say of it already."""
-    today = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=platform.settings.settle_days)
+    settings, today = platform.settings, dt.datetime.now(dt.UTC).date()
     try:
         lookup = Lookup(platform, reach)
         if not lookup.ledger.live:
             return dg.SensorResult(skip_reason="Nothing was landed yet.")
-        months = find_months(platform.settings, lookup.ledger, today, None, None)
-        reachable, gap = up_to_gap(platform.settings, lookup.ledger, months)
+        months = find_months(settings, lookup.ledger, today, settle_days=settings.settle_days)
         found = due_months(lookup, months.wanted)
+        until, gap = _reachable(settings, lookup.ledger, months)
     except InsidersError as trouble:
         return dg.SensorResult(skip_reason=str(trouble))
     known = _digest(_in_words(found))
     said = _observed(found) if known != context.cursor else []
-    due = [one for one in found if one.month <= reachable.until]
+    due = [one for one in found if until and one.month <= until]
     if not due:
         return dg.SensorResult(skip_reason=str(gap or "No month is due."), cursor=known, asset_events=said)
     names = sorted({f"{one.month:%Y-%m}" for one in due})
     why = f"{len(names)} due from {names[0]} on: {due[0].asset}, {due[0].reason}"
     return _ask(context, why, _in_words(due), known, said)
+
+
+def _reachable(settings: Settings, ledger: Ledger, months: Months) -> tuple[dt.date | None, GapError | None]:
+    """The last month that can be made (None: not one), and the gap that stops the later ones."""
+    try:
+        reachable, gap = up_to_gap(settings, ledger, months)
+    except GapError as stopping:
+        return None, stopping
+    return reachable.until, gap
 
 
 def catching_up(instance: dg.DagsterInstance) -> bool:

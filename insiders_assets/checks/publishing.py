@@ -77,7 +77,7 @@ def _last_closed_month_is_there(settings: Settings) -> dg.AssetChecksDefinition:
         # Not what the last run has recorded in the home: that month is always there.
         last = settings.last_month if is_set_in_environment("last_month") else None
         expected = min(filter(None, (last_closed_month(settled), last)))
-        made = lake.scopes(REPORT_FACTS.name)
+        made = lake.current_scopes(REPORT_FACTS.name)
         return dg.AssetCheckResult(
             passed=key_of(expected) in made,
             severity=dg.AssetCheckSeverity.WARN,

@@ -34,6 +34,11 @@ class Restatement:
     entered: tuple[str, ...] | None
     left: tuple[str, ...] | None
 
+    @property
+    def moment(self) -> str:
+        """The moment (UTC) at which the earlier version was recorded, as `insiders sql --as-known-at` takes it."""
+        return self.recorded_at.partition("+")[0]
+
     def fact(self, key: str) -> ChangedFact | None:
         """The change of one fact, or None if it did not change."""
         return next((fact for fact in self.facts if fact.key == key), None)

@@ -5,6 +5,7 @@ Belongs here: looking, each look alone, so that one trouble hides no other. Does
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib.metadata
 import os
 import shutil
@@ -14,7 +15,8 @@ from pathlib import Path
 
 from insiders_assets.assets.platform import Platform
 from insiders_assets.automation.arrivals import refused
-from insiders_assets.errors import InsidersError
+from insiders_assets.automation.months import find_months, held_months, up_to_gap
+from insiders_assets.errors import InsidersError, MissingMonthError
 from insiders_assets.storage.embedded_postgres import EmbeddedPostgres
 from insiders_assets.storage.warehouse import Warehouse
 from insiders_assets.storage.warehouse_errors import redacted
@@ -33,7 +35,7 @@ class Finding:
     remedy: str = ""
 
 
-def examine(platform: Platform) -> list[Finding]:
+def examine(platform: Platform, today: dt.date) -> list[Finding]:
     """Look at settings, disk, lake, landing zone, warehouse, months and packages; nothing is changed or started."""
     looks: list[tuple[str, Callable[[Platform], Finding]]] = [
         ("home", _home),
@@ -43,7 +45,7 @@ def examine(platform: Platform) -> list[Finding]:
         ("warehouse", _warehouse),
         ("Dagster's instance", _instance),
         ("landed files", _landed),
-        ("months", _months),
+        ("months", lambda p: _months(p, today)),
         ("packages", _packages),
     ]
     findings = []
@@ -118,11 +120,22 @@ def _landed(platform: Platform) -> Finding:
     return Finding("landed files", WARNING if bad or useless else WELL, found, " ".join(remedies))
 
 
-def _months(platform: Platform) -> Finding:
-    first, last = platform.settings.first_month, platform.settings.last_month
+def _months(platform: Platform, today: dt.date) -> Finding:
+    settings, ledger = platform.settings, platform.ledger()
+    first, last = settings.first_month, settings.last_month
     if first is None:
         return Finding("months", WARNING, "none yet", "The first `insiders run` records them.")
-    return Finding("months", WELL, f"{first:%Y-%m} to {f'{last:%Y-%m}' if last else 'the last closed month'}")
+    found = f"{first:%Y-%m} to {f'{last:%Y-%m}' if last else 'the last closed month'}"
+    try:
+        months = find_months(settings, ledger, today)
+        _, gap = up_to_gap(settings, ledger, months)
+    except MissingMonthError as stopping:
+        return Finding("months", WARNING, f"{found}; {stopping.problem}", stopping.remedy)
+    if gap:
+        return Finding("months", WARNING, f"{found}; {gap.problem}", gap.remedy)
+    held = [month for month, _ in held_months(ledger, months, today)]
+    note = f"; lines of {', '.join(held)} are held, `insiders status` says why" if held else ""
+    return Finding("months", WELL, found + note)
 
 
 def _packages(_: Platform) -> Finding:

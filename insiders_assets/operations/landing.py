@@ -8,8 +8,6 @@ what waits (:mod:`insiders_assets.automation.arrivals`).
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,12 +23,11 @@ from insiders_assets.assets.landed_invoices import (
     version_name,
 )
 from insiders_assets.assets.platform import Platform
-from insiders_assets.automation.arrivals import not_keepable, refused, waiting, wrong_name
+from insiders_assets.automation.arrivals import judged_again, judged_under, not_keepable, waiting, wrong_name
 from insiders_assets.automation.jobs import LAND
-from insiders_assets.errors import InputError, StorageError
+from insiders_assets.errors import InputError, LostMonthError, StorageError
 from insiders_assets.operations.executing import Progress, Tell, execute
-from insiders_assets.settings import Settings
-from insiders_assets.storage.ledger import FileVersion, Ledger, change_ledger
+from insiders_assets.storage.ledger import FileVersion, change_ledger
 from insiders_assets.storage.objects import Entry, FolderStore, ObjectStore
 
 ASSET = "landed_invoices"
@@ -71,10 +68,11 @@ def land_file(
     ------
     InsidersError: the landing zone and the ledger are as they were.
     """
-    version = version_name(file.name, _sha256(file))
-    before = platform.ledger().counting(file.name)
+    key = _key_of(platform.landing, file)
+    version = version_name(key, _sha256(file))
+    before = platform.ledger().counting(key)
     if before and before.file_version == version:
-        tell(Progress(file.name, ASSET, "already landed, unchanged"))
+        tell(Progress(key, ASSET, "already landed, unchanged"))
         return
     with _in_landing_zone(platform, file, version):
         _land(platform, instance, version, before, tell, {"date_format": date_format, "decimal_mark": decimal_mark})
@@ -95,20 +93,17 @@ def land_arrivals(platform: Platform, instance: dg.DagsterInstance, tell: Tell, 
     waits = waiting(entries, ledger, quiet_seconds)
     for entry in waits.arriving:
         tell(Progress(entry.path, ASSET, "is still arriving; left for the next time"))
-    under = judged_under(platform.settings, ledger)
-    judge_again = {file.file_key for file in refused(entries, ledger) if file.refused_under not in (None, under)}
-    again = [entry for entry in entries if entry.path in judge_again]
+    again = judged_again(entries, ledger, platform.settings)
     _refuse_wrong_names(platform, [entry for entry in waits.ready if wrong_name(entry.path)], tell)
     for entry in [*(entry for entry in waits.ready if not wrong_name(entry.path)), *again]:
         _land_arrival(platform, instance, entry, tell)
 
 
-def judged_under(settings: Settings, ledger: Ledger) -> str:
-    """What the refusal of a file may hang on, beside its content, as a fingerprint."""
-    described = {name: layout.model_dump(mode="json") for name, layout in settings.layouts.items()}
-    release = importlib.metadata.version("insiders-assets")
-    things = [release, described, settings.max_quarantined_share, ledger.declared_empty]
-    return hashlib.sha256(json.dumps(things, sort_keys=True).encode()).hexdigest()[:16]
+def _key_of(zone: ObjectStore, file: Path) -> str:
+    """The name that a file is known by: of one that lies in the landing zone already, its path there."""
+    if isinstance(zone, FolderStore) and file.resolve().is_relative_to(Path(zone.root).resolve()):
+        return file.resolve().relative_to(Path(zone.root).resolve()).as_posix()
+    return file.name
 
 
 def _refuse_wrong_names(platform: Platform, entries: Sequence[Entry], tell: Tell) -> None:
@@ -136,7 +131,7 @@ def _land_arrival(platform: Platform, instance: dg.DagsterInstance, entry: Entry
     ledger = platform.ledger()
     under = judged_under(platform.settings, ledger)
     known, before = ledger.find(name), ledger.counting(entry.path)
-    if known and not known.replaced_by and not (known.refused and known.refused_under != under):
+    if known and not known.replaced_by and not (known.refused and known.refused_under not in under.values()):
         change_ledger(platform.lake, lambda book: book.with_etag(name, entry.etag))
         tell(Progress(entry.path, ASSET, _seen_before(known)))
         return
@@ -146,15 +141,16 @@ def _land_arrival(platform: Platform, instance: dg.DagsterInstance, entry: Entry
         now = platform.landing.stat(entry.path)
         if now is None or now.etag != entry.etag:
             return  # written again meanwhile: that is another version, for the next time
-        refuse(platform, [refused_version(platform, entry.path, sha256, entry.etag, str(unusable), under)])
+        why, hangs_on = str(unusable), under[isinstance(unusable, LostMonthError)]
+        refuse(platform, [refused_version(platform, entry.path, sha256, entry.etag, why, hangs_on)])
         tell(Progress(entry.path, ASSET, f"refused: {unusable}"))
 
 
 def _seen_before(known: FileVersion) -> str:
     if known.retired_at:
         return (
-            f"was retired by {known.retired_by}, and stays so; `insiders run --data FILE` with the same file "
-            "has it count again"
+            f"was retired by {known.retired_by}, and stays so; `insiders retire {known.file_key} --undo` has it "
+            "count again"
         )
     return "was refused before, unchanged" if known.refused else "already landed, unchanged"
 
@@ -228,7 +224,7 @@ def _in_landing_zone(platform: Platform, file: Path, version: str) -> Iterator[N
         zone.swap(file.name, lambda _: content)
         yield
         return
-    target = Path(zone.root, file.name)
+    target = Path(zone.root, _key_of(zone, file))
     if target.exists() and target.samefile(file):
         yield
         return

@@ -36,7 +36,8 @@ from insiders_assets.storage.io_managers import publish
 class Wanted:
     """What a run is asked for: files to land, months to bring up (None: all), and whether to make again what stands.
 
-    Files that wait in the landing zone are landed too: those written `quiet_seconds` ago or earlier.
+    Files that wait in the landing zone are landed too: those written `quiet_seconds` ago or earlier. A month that has
+    just closed is left until `settle_days` later.
     """
 
     files: Sequence[Path] = ()
@@ -46,6 +47,7 @@ class Wanted:
     decimal_mark: str | None = None
     again: bool = False
     quiet_seconds: float = 0
+    settle_days: int = 0
 
 
 def run(settings: Settings, wanted: Wanted, today: dt.date, tell: Tell) -> Settings:
@@ -78,7 +80,9 @@ def run(settings: Settings, wanted: Wanted, today: dt.date, tell: Tell) -> Setti
                 )
             land_arrivals(platform, instance, tell, quiet_seconds=wanted.quiet_seconds)
             publish_ledger(platform, platform.ledger())
-            months = find_months(settings, platform.ledger(), today, wanted.first, wanted.last)
+            months = find_months(
+                settings, platform.ledger(), today, wanted.first, wanted.last, settle_days=wanted.settle_days
+            )
             for month, why in held_months(platform.ledger(), months, today):
                 tell(Progress(month, "raw_invoices", why))
             reachable, gap = up_to_gap(settings, platform.ledger(), months)
@@ -100,9 +104,9 @@ def catch_up(settings: Settings, today: dt.date, tell: Tell) -> Settings:
     ------
     InsidersError: of the kind of the trouble; no month is half-written.
     """
-    wanted = Wanted(quiet_seconds=settings.quiet_seconds)
+    wanted = Wanted(quiet_seconds=settings.quiet_seconds, settle_days=settings.settle_days)
     try:
-        return run(settings, wanted, today - dt.timedelta(days=settings.settle_days), tell)
+        return run(settings, wanted, today, tell)
     except NoMonthYetError as nothing:
         tell(Progress("no month", "all assets", str(nothing)))
     except GapError as gap:

@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from insiders_assets.assets.platform import Platform
-from insiders_assets.automation.arrivals import refused, waiting
+from insiders_assets.automation.arrivals import judged_again, refused, waiting
 from insiders_assets.automation.due import Due, Lookup, due_months
-from insiders_assets.automation.months import Months, find_months, held_months
+from insiders_assets.automation.months import Months, find_months, held_months, up_to_gap
 from insiders_assets.contracts.catalogue import MONTHLY_TABLES
 from insiders_assets.definitions import reach_of_assets
-from insiders_assets.errors import MissingMonthError
+from insiders_assets.errors import GapError, MissingMonthError
 from insiders_assets.partitions import key_of, last_closed_month, month_of, shift
 from insiders_assets.settings import Settings
 from insiders_assets.storage.ledger import Ledger
@@ -46,10 +46,11 @@ def status(platform: Platform, today: dt.date) -> list[TableStatus]:
     months = _months(platform.settings, ledger, today)
     lookup = Lookup(platform, reach_of_assets(platform.settings))
     due = due_months(lookup, months.wanted)
+    waits_for = _gap(platform.settings, ledger, months)
     published = {place: found.version for place, found in platform.warehouse.published().items()}
     held = [TableStatus(month, "landed_invoices", HELD, why) for month, why in held_months(ledger, months, today)]
     return [
-        *(one for month in months.wanted for one in _month(lookup, published, month, due)),
+        *(one for month in months.wanted for one in _month(lookup, published, month, due, waits_for)),
         *held,
         *_files(platform, ledger),
     ]
@@ -57,7 +58,7 @@ def status(platform: Platform, today: dt.date) -> list[TableStatus]:
 
 def _months(settings: Settings, ledger: Ledger, today: dt.date) -> Months:
     try:
-        return find_months(settings, ledger, today, None, None)
+        return find_months(settings, ledger, today)
     except MissingMonthError:
         # What was made before stands, even if no landed line counts any more.
         first, last = settings.first_month, settings.last_month
@@ -68,9 +69,18 @@ def _months(settings: Settings, ledger: Ledger, today: dt.date) -> Months:
         return Months(first, closed, shift(first, -1))
 
 
+def _gap(settings: Settings, ledger: Ledger, months: Months) -> dt.date | None:
+    """The month that the later ones wait for, if one does."""
+    try:
+        gap = up_to_gap(settings, ledger, months)[1]
+    except GapError as stopping:
+        gap = stopping
+    return gap.first_missing if gap else None
+
+
 def _files(platform: Platform, ledger: Ledger) -> list[TableStatus]:
     entries = platform.landing.entries()
-    found = waiting(entries, ledger, 0).ready
+    found = [*waiting(entries, ledger, 0).ready, *judged_again(entries, ledger, platform.settings)]
     told = []
     if found:
         more = f" and {len(found) - MOST_NAMED:,} more" if len(found) > MOST_NAMED else ""
@@ -91,10 +101,15 @@ def as_records(found: list[TableStatus]) -> list[dict[str, Any]]:
 
 
 def _month(
-    lookup: Lookup, published: dict[tuple[str, str], str], month: dt.date, all_due: Sequence[Due]
+    lookup: Lookup,
+    published: dict[tuple[str, str], str],
+    month: dt.date,
+    all_due: Sequence[Due],
+    waits_for: dt.date | None,
 ) -> list[TableStatus]:
     key = key_of(month)
-    due = {one.asset: one.reason for one in all_due if one.month == month}
+    waits = f"waits for {waits_for:%Y-%m}, which has no file: " if waits_for and month > waits_for else ""
+    due = {one.asset: f"{waits}{one.reason}" for one in all_due if one.month == month}
     no_file = lookup.ledger.is_missing(key)
     remedy = f"no landed file holds it: land one, or `insiders declare-empty {month:%Y-%m}`"
     found = []

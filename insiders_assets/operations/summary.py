@@ -40,7 +40,8 @@ class Summary:
 
 def summarise(platform: Platform, until: dt.date | None = None) -> Summary | None:
     """The summary of the last month (up to one) that has a report; None where there is none."""
-    months = [month for month in platform.lake.scopes(REPORT_FACTS.name) if until is None or month <= key_of(until)]
+    made = platform.lake.current_scopes(REPORT_FACTS.name)
+    months = [month for month in made if until is None or month <= key_of(until)]
     if not months:
         return None
     month = months[-1]

@@ -161,7 +161,7 @@ def _restated(moved: Restatement, currency: str) -> dict[str, Any]:
         return sign + write_number(after - before, unit, currency)
 
     return {
-        "version": moved.recorded_at[:16].replace("T", " "),
+        "version": moved.moment,
         "entered": named(moved.entered),
         "left": named(moved.left),
         "counts": None if moved.entered is None or moved.left is None else (len(moved.entered), len(moved.left)),

@@ -78,7 +78,7 @@ class DuckDBEngine:
             result = raw.execute(sql)
             return Answer(tuple(column[0] for column in result.description or ()), result.fetchall())
         except duckdb.Error as wrong:
-            raise InputError(f"The query cannot be answered: {wrong}", "") from None
+            raise InputError(f"The query cannot be answered: {str(wrong).splitlines()[0]}", "") from None
 
     def _stand(self, tables: Mapping[str, pa.Table]) -> Any:
         raw = self.connection.con

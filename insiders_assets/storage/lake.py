@@ -96,24 +96,39 @@ class Lake:
         self.store.swap(_manifest_path(table.name, scope), lambda before: _with_version(before, new))
         return new
 
+    def withdraw(self, table_name: str, scope: str) -> None:
+        """Have no version of a scope count from now on, until another is written; what was known before can be read."""
+        if self.current(table_name, scope):
+            at = self.clock().isoformat(timespec="milliseconds")
+            path = _manifest_path(table_name, scope)
+            self.store.swap(path, lambda before: _manifest(_versions(before), withdrawn_at=at))
+
     def history(self, table_name: str, scope: str) -> list[Version]:
         """Every kept version of a scope, newest last; empty where there is none."""
         return _versions(self.store.read(_manifest_path(table_name, scope)))
 
     def current(self, table_name: str, scope: str) -> Version | None:
         """The version that counts now, or None."""
-        versions = self.history(table_name, scope)
-        return versions[-1] if versions else None
+        manifest = self.store.read(_manifest_path(table_name, scope))
+        versions = _versions(manifest)
+        return versions[-1] if versions and not _withdrawn_at(manifest) else None
 
     def as_known_at(self, table_name: str, scope: str, moment: dt.datetime) -> Version | None:
         """The version that counted at a moment (with its time zone), or None; as long as maintenance keeps it."""
-        known = [one for one in self.history(table_name, scope) if dt.datetime.fromisoformat(one.recorded_at) <= moment]
+        manifest = self.store.read(_manifest_path(table_name, scope))
+        if (withdrawn := _withdrawn_at(manifest)) and dt.datetime.fromisoformat(withdrawn) <= moment:
+            return None
+        known = [one for one in _versions(manifest) if dt.datetime.fromisoformat(one.recorded_at) <= moment]
         return known[-1] if known else None
 
     def scopes(self, table_name: str) -> list[str]:
-        """Scopes of a table that have a version, sorted."""
+        """Scopes of a table that have or had a version, sorted."""
         prefix = f"manifests/{table_name}"
         return [name.removeprefix(f"{prefix}/").removesuffix(".json") for name in self.store.names(prefix)]
+
+    def current_scopes(self, table_name: str) -> list[str]:
+        """Scopes of a table that have a version that counts, sorted."""
+        return [scope for scope in self.scopes(table_name) if self.current(table_name, scope)]
 
     def dataset(self, table: Table, scopes: Sequence[str], as_known_at: dt.datetime | None = None) -> Dataset:
         """A handle on some scopes of a table, as they stand or as they were known at a moment (with its time zone).
@@ -167,9 +182,7 @@ class Lake:
             kept = _without_superseded(before, superseded_before)
             if len(kept) < len(before):
                 dropped += len(before) - len(kept)
-                self.store.swap(
-                    path, lambda document: _manifest(_without_superseded(_versions(document), superseded_before))
-                )
+                self.store.swap(path, lambda document: _without_superseded_in(document, superseded_before))
         return dropped
 
     def remove_orphans(self, least_age_seconds: float) -> int:
@@ -278,16 +291,27 @@ def _with_version(before: bytes | None, new: Version) -> bytes:
     """The manifest with one more version; the current one again only refreshes what it was made from."""
     versions = _versions(before)
     if versions and versions[-1].version == new.version:
-        if versions[-1].reads == new.reads and before:
+        if versions[-1].reads == new.reads and before and not _withdrawn_at(before):
             return before
         new = Version(**{**asdict(new), "recorded_at": versions[-1].recorded_at})
         versions = versions[:-1]
     return _manifest([*versions, new])
 
 
-def _manifest(versions: Sequence[Version]) -> bytes:
+def _withdrawn_at(manifest: bytes | None) -> str | None:
+    """When somebody said that none of its versions counts any more, in ISO form."""
+    return json.loads(manifest).get("withdrawn_at") if manifest else None
+
+
+def _manifest(versions: Sequence[Version], withdrawn_at: str | None = None) -> bytes:
     document: dict[str, Any] = {"versions": [asdict(version) for version in versions]}
+    if withdrawn_at:
+        document["withdrawn_at"] = withdrawn_at
     return json.dumps(document, indent=1).encode()
+
+
+def _without_superseded_in(manifest: bytes | None, before: dt.datetime) -> bytes:
+    return _manifest(_without_superseded(_versions(manifest), before), _withdrawn_at(manifest))
 
 
 def _without_superseded(versions: Sequence[Version], before: dt.datetime) -> list[Version]:

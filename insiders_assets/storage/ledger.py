@@ -117,13 +117,39 @@ class Ledger:
         return replace(self, files=(*replaced, replace(new, acts=_with_act(before, landing))))
 
     def with_refused(self, refused: FileVersion) -> Ledger:
-        """The ledger after a refusal: the version is noted, and what counts stays. One that counts is not touched."""
+        """The ledger after a refusal: the version is noted, and what counts stays. One that counts is not touched.
+
+        Of content that was landed once, what was found in it then is kept.
+        """
         before = self.find(refused.file_version)
         if before and before.counts:
             return self
         others = [f for f in self.files if f.file_version != refused.file_version]
-        refusal = f"{refused.landed_at} refused by {refused.landed_by}"
-        return replace(self, files=(*others, replace(refused, acts=_with_act(before, refusal))))
+        noted = replace(
+            before or refused,
+            replaced_by=None,
+            etag=refused.etag,
+            refused=refused.refused,
+            refused_under=refused.refused_under,
+            acts=_with_act(before, f"{refused.landed_at} refused by {refused.landed_by}"),
+        )
+        return replace(self, files=(*others, noted))
+
+    def without_retirement(self, file_key: str, at: str, by: str) -> Ledger:
+        """The ledger after somebody said that the version of a key that was retired last counts again."""
+        retired = self.retired(file_key)
+        act = f"{at} restored by {by}"
+        return replace(
+            self,
+            files=tuple(
+                replace(f, retired_at=None, retired_by=None, acts=(*f.acts, act)) if f is retired else f
+                for f in self.files
+            ),
+        )
+
+    def retired(self, file_key: str) -> FileVersion | None:
+        """The version of a key that would count had it not been retired."""
+        return next((f for f in self.files if f.file_key == file_key and f.retired_at and not f.replaced_by), None)
 
     def with_etag(self, file_version: str, etag: str) -> Ledger:
         """The ledger after the same content was seen under another ETag."""

@@ -183,14 +183,15 @@ class FolderStore:
         return found
 
     def stat(self, path: str) -> Entry | None:
-        """The file's size and times. A copy may bring its old time of writing along, hence the time of change too."""
+        """The file's size and times. Its age is that of its last change: a copy may bring a time of writing along that
+        is long past, or to come."""
         with storage_errors(self.location):
             try:
                 known = Path(self.root, path).stat()
             except FileNotFoundError:
                 return None
         etag = f"{known.st_size:x}-{known.st_mtime_ns:x}-{known.st_ctime_ns:x}"
-        return Entry(path, etag, known.st_size, max(time.time() - max(known.st_mtime, known.st_ctime), 0.0))
+        return Entry(path, etag, known.st_size, max(time.time() - known.st_ctime, 0.0))
 
     def remove(self, paths: Sequence[str]) -> None:
         """Unlink files."""

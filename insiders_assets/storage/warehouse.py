@@ -139,6 +139,16 @@ class Warehouse:
             _note(connection, table, scope, version, content_hash, rows.num_rows)
             return True
 
+    def withdraw(self, table: Table, scope: object) -> None:
+        """Take one scope of a table from the readers, in one transaction."""
+        with self._connection(f"withdrawing {table.name}, {table.scope} {scope}") as connection:
+            self._lock(connection, f"{table.name}/{scope}")
+            _replace(connection, table, scope, table.empty())
+            connection.execute(
+                sql.SQL("DELETE FROM {} WHERE table_name = %s AND scope = %s").format(qualified(VERSIONS.name)),
+                [table.name, str(scope)],
+            )
+
     def published(self, table_name: str | None = None) -> dict[tuple[str, str], PublishedVersion]:
         """What is published, by (table, scope as text); of one table, or of all."""
         statement = sql.SQL(

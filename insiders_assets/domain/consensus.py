@@ -1,0 +1,180 @@
+"""A consensus over many fits: where every customer ranks when the forest, its draws and its landmarks change.
+
+Belongs here: the fits and what they agree on. Does not belong here: the embedding that is shown (:mod:`.embedding`), or
+the rule that is drawn from the consensus (:mod:`.rules`).
+
+One fit is a bootstrap sample, a forest on it, the customers in the space of its leaves, and Ward's groups there. One
+fit's top group changes with its seed; the mean over two dozen does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from insiders_assets.domain.clustering import cut
+
+FITS = 24
+TREES = 100
+LEAST_IN_LEAF = 20
+COMPONENTS = 10
+GROUPS = 10
+# More customers than that are assigned to groups of so many drawn ones: Ward's distances grow with the square.
+LANDMARKS = 4_000
+# Customers whose leaves are held at a time.
+CHUNK = 50_000
+
+
+@dataclass(frozen=True)
+class Consensus:
+    """What the fits agree on, for n customers.
+
+    scores: (n,) mean over the fits of the cumulative percentile of the customer's group, 0 to 1; groups by mean
+    revenue. ranks: (n,) from 1 = highest score, ties by revenue. chosen: (n,) the first `share` of the ranks.
+    confidences: (n,) share of the fits that by themselves put the customer on the side on which the consensus has them.
+    """
+
+    scores: np.ndarray
+    ranks: np.ndarray
+    chosen: np.ndarray
+    confidences: np.ndarray
+
+
+def find_consensus(
+    features: np.ndarray,
+    revenue: np.ndarray,
+    *,
+    share: float,
+    seed: int,
+    fits: int = FITS,
+    landmarks: int = LANDMARKS,
+) -> Consensus:
+    """Rank customers by the groups that they fall into over many fits.
+
+    Parameters
+    ----------
+    features: (n, d) floats, without gaps; their scale does not matter to trees. revenue: (n,) gross revenue in the
+        shop's currency: what the forests predict, and what ranks the groups. share: of the customers to choose, 0 to 1.
+
+    Notes
+    -----
+    Beyond `landmarks` customers every fit draws landmarks of its own; memory and time are linear in n then.
+    """
+    n = len(revenue)
+    wanted = round(share * n)
+    total, votes = np.zeros(n), np.zeros(n)
+    for draws in np.random.SeedSequence(seed).spawn(fits):
+        percentiles = _percentiles(features, revenue, np.random.default_rng(draws), landmarks)
+        total += percentiles
+        votes[_order(percentiles, revenue)[:wanted]] += 1
+    scores = total / fits
+    order = _order(scores, revenue)
+    ranks = np.empty(n, dtype=np.int64)
+    ranks[order] = np.arange(1, n + 1)
+    chosen = ranks <= wanted
+    return Consensus(scores, ranks, chosen, np.where(chosen, votes, fits - votes) / fits)
+
+
+def _order(scores: np.ndarray, revenue: np.ndarray) -> np.ndarray:
+    """Highest first; ties by revenue, then by place. Not by a feature that a rule may use: that would make any rule on
+    it look stable, whatever the fits say."""
+    return np.lexsort((-revenue, -np.round(scores, 12)))
+
+
+def _percentiles(
+    features: np.ndarray, revenue: np.ndarray, generator: np.random.Generator, landmarks: int
+) -> np.ndarray:
+    """One fit: the middle of the percentiles that each customer's group takes, by the groups' mean revenue."""
+    from sklearn.ensemble import RandomForestRegressor
+
+    n = len(revenue)
+    drawn = np.arange(n) if n <= landmarks else np.sort(generator.choice(n, landmarks, replace=False))
+    sample = drawn[generator.integers(0, len(drawn), len(drawn))]
+    # As the trees compare them; otherwise scikit-learn would convert them at every call.
+    matrix = np.ascontiguousarray(features, dtype=np.float32)
+    forest = RandomForestRegressor(
+        TREES, min_samples_leaf=LEAST_IN_LEAF, random_state=int(generator.integers(2**31)), n_jobs=-1
+    )
+    forest.fit(matrix[sample], revenue[sample])
+    offsets = np.cumsum([0, *(tree.tree_.node_count for tree in forest.estimators_)])
+    space = _LeafSpace(forest.apply(matrix[drawn]) + offsets[:-1], int(offsets[-1]), generator)
+    labels = np.empty(n, dtype=np.int64)
+    labels[drawn] = grouped = _groups(space.points)
+    if n > len(drawn):
+        centres = _means(space.points, grouped)
+        for rows in _chunks(np.setdiff1d(np.arange(n), drawn, assume_unique=True)):
+            labels[rows] = _nearest(space.place(forest.apply(matrix[rows]) + offsets[:-1]), centres)
+    sizes = np.bincount(labels)
+    means = np.bincount(labels, weights=revenue) / np.maximum(sizes, 1)
+    ascending = np.argsort(means, kind="stable")
+    below = np.cumsum(sizes[ascending]) - sizes[ascending] / 2
+    percentile = np.empty(len(sizes))
+    percentile[ascending] = below / n
+    return percentile[labels]
+
+
+class _LeafSpace:
+    """The space of a forest's leaves: truncated singular vectors of the customers' degree-normalised leaf indicator.
+
+    Two customers are near where they share leaves in many trees (forest proximity, Breiman 2001); dividing by the root
+    of the degree keeps customers of large leaves from lying at the centre, as in spectral clustering (Ng, Jordan and
+    Weiss 2001).
+    """
+
+    def __init__(self, leaves: np.ndarray, nodes: int, generator: np.random.Generator):
+        """`leaves`: (m, trees) numbers of leaves, each tree's in a range of its own, below `nodes`."""
+        from scipy.sparse import csr_array
+        from sklearn.utils.extmath import randomized_svd
+
+        m, trees = leaves.shape
+        indicator = csr_array(
+            (np.ones(leaves.size), leaves.ravel(), np.arange(0, leaves.size + 1, trees)), shape=(m, nodes)
+        )
+        self.sizes = np.asarray(indicator.sum(axis=0)).ravel()
+        normalised = indicator / np.sqrt(self._degrees(leaves))[:, None]
+        _, _, directions = randomized_svd(
+            normalised, min(COMPONENTS, m), n_iter=4, random_state=int(generator.integers(2**31))
+        )
+        self.directions = directions.T
+        self.points = self.place(leaves)
+
+    def place(self, leaves: np.ndarray) -> np.ndarray:
+        """Points (rows, components) of customers by their leaves, of landmarks and of others alike."""
+        points = np.zeros((len(leaves), self.directions.shape[1]))
+        for tree in leaves.T:
+            points += self.directions[tree]
+        return points / np.sqrt(self._degrees(leaves))[:, None]
+
+    def _degrees(self, leaves: np.ndarray) -> np.ndarray:
+        """How many landmarks each customer meets in its leaves, over all trees; a leaf of bootstrap draws has some."""
+        degrees: np.ndarray = self.sizes[leaves].sum(axis=1)
+        return np.maximum(degrees, 1.0)
+
+
+def _groups(points: np.ndarray) -> np.ndarray:
+    """Ward's groups (m,), numbered from 0; customers in the same place share one, however few places there are."""
+    from scipy.cluster.hierarchy import ward
+    from scipy.spatial.distance import pdist
+
+    places, at = np.unique(np.round(points, 9), axis=0, return_inverse=True)
+    if len(places) <= GROUPS:
+        return at.ravel()
+    return cut(ward(pdist(points)), GROUPS)
+
+
+def _means(points: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    sizes = np.bincount(labels)[:, None]
+    return np.column_stack([np.bincount(labels, weights=column) for column in points.T]) / sizes
+
+
+def _nearest(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    from scipy.spatial.distance import cdist
+
+    return cdist(points, centres).argmin(axis=1)
+
+
+def _chunks(rows: np.ndarray) -> Iterator[np.ndarray]:
+    for start in range(0, len(rows), CHUNK):
+        yield rows[start : start + CHUNK]
