@@ -140,7 +140,7 @@ def test_in_the_zone_it_stays_retired_and_by_hand_it_counts_again_with_every_act
     made.catch_up(IN_APRIL)
     (said,) = [one.outcome for one in made.told if one.subject == files[1].name]
     assert said.startswith("was retired by ")
-    assert "insiders run --data FILE" in said
+    assert f"`insiders retire {files[1].name} --undo`" in said
     assert acts(made, files[1]) == ["landed", "retired", "False"]
 
     made.run(files[1], today=IN_APRIL)
@@ -155,3 +155,27 @@ def test_the_command_says_what_to_do_next(made: Home, files: list[Path]) -> None
     assert "2024-02 is left without a file: land another, or `insiders declare-empty 2024-02`." in said.out
     noted = insiders_here("doctor", "--home", made.folder)
     assert "1 refused" in noted.out
+    assert "No landed file holds or covers 2024-02" in noted.out
+
+    undone = insiders_here("retire", files[1].name, "--undo", "--home", made.folder)
+    assert undone.code == 0, undone.err
+    assert made.due(*MONTHS[:3]) == list[Due]()
+    assert acts(made, files[1])[-2:] == ["restored", "True"]
+    again = insiders_here("retire", files[1].name, "--undo", "--home", made.folder)
+    assert again.code == 4
+    assert f"{files[1].name} counts." in again.err
+
+
+def test_a_file_in_a_sub_folder_of_the_zone_is_known_by_its_path_there(made: Home, files: list[Path]) -> None:
+    lying = Path(made.settings.landing_location, "till 2", files[2].name)
+    lying.parent.mkdir()
+    lying.write_bytes(files[2].read_bytes())
+    made.run(lying, today=IN_APRIL)
+    assert not Path(made.settings.landing_location, "till 2", "till 2").exists()
+    key = f"till 2/{files[2].name}"
+    assert made.ledger().counting(key)
+    made.retire(key)
+    made.run(lying, today=IN_APRIL)
+    found = made.ledger().counting(key)
+    assert found
+    assert [act.split()[1] for act in found.acts] == ["landed", "retired", "landed"]
