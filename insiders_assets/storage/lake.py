@@ -99,7 +99,7 @@ class Lake:
     def withdraw(self, table_name: str, scope: str) -> None:
         """Have no version of a scope count from now on, until another is written; what was known before can be read."""
         if self.current(table_name, scope):
-            at = self.clock().isoformat(timespec="milliseconds")
+            at = self.clock().isoformat(timespec="microseconds")
             path = _manifest_path(table_name, scope)
             self.store.swap(path, lambda before: _manifest(_versions(before), withdrawn_at=at))
 

@@ -39,6 +39,7 @@ _SIGNATURES = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "", "a workbook of the old Excel form (xls)"),
     (b"%PDF", "", "a PDF document"),
 )
+_NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _MARKUP = re.compile(rb"\s*<(!doctype|html|head|table|\?xml)", re.IGNORECASE)
 _BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _AGAIN = "Bring it again, whole."
@@ -123,6 +124,8 @@ def _check_signature(path: Path, head: bytes, kind: str) -> None:
     found, told = next(((kind, words) for mark, kind, words in _SIGNATURES if head.startswith(mark)), (found, told))
     if found == kind:
         return
+    if told == "text" and _NO_TEXT.search(head) and not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise InputError(f"{path.name} is no {kind.removeprefix('.')}: it is damaged, or of another kind.", _AGAIN)
     if kind == ".xlsx" and not found and _ENCRYPTED in path.read_bytes():
         raise InputError(f"{path.name} is protected by a password.", "Save it without password.")
     remedy = f"Rename it to end in {found}." if found else "Save it as xlsx or csv."

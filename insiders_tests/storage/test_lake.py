@@ -119,6 +119,23 @@ def test_rows_that_come_back_are_current_again(lake: Lake) -> None:
     assert current and current.version == old.version
 
 
+def test_a_month_that_is_withdrawn_is_gone_until_it_is_written_again_and_known_as_of_before(lake: Lake) -> None:
+    first = lake.write(SPENDING, JANUARY, rows(row("a")))
+    was = lake.clock()
+    lake.withdraw(SPENDING.name, JANUARY)
+    lake.withdraw(SPENDING.name, JANUARY)
+    assert lake.current(SPENDING.name, JANUARY) is None
+    assert lake.current_scopes(SPENDING.name) == []
+    assert lake.as_known_at(SPENDING.name, JANUARY, was) == first
+    assert lake.as_known_at(SPENDING.name, JANUARY, lake.clock()) is None
+    with pytest.raises(MissingMonthError, match=JANUARY[:7]):
+        lake.dataset(SPENDING, [JANUARY])
+    lake.forget_versions(lake.clock())
+    assert lake.current(SPENDING.name, JANUARY) is None
+    assert lake.write(SPENDING, JANUARY, rows(row("a"))).version == first.version
+    assert lake.current_scopes(SPENDING.name) == [JANUARY]
+
+
 def test_a_month_without_rows_is_there(lake: Lake) -> None:
     lake.write(SPENDING, JANUARY, SPENDING.empty())
     handle = lake.dataset(SPENDING, [JANUARY])

@@ -218,6 +218,9 @@ def test_a_file_is_refused_that_is_not_what_its_name_says(tmp_path):
         "i.csv.gz": (gzip.compress(book), "an Excel workbook"),
         "j.xlsx": (old, "old Excel form"),
         "k.xlsx": (old + "EncryptedPackage".encode("utf-16-le"), "protected by a password"),
+        "m.xlsx": (b"\x03\x8f\x00noise" * 90, "is damaged, or of another kind"),
+        "n.parquet": (b"\x03\x8f\x00noise" * 90, "is damaged, or of another kind"),
+        "o.xlsx": (TEXT.encode("utf-16"), "not xlsx but text"),
         "l.csv": (b"a,b\n1,2\n3,\x004\n", "NUL byte in line 3"),
     }
     for name, (content, told) in disguised.items():
