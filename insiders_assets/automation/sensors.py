@@ -110,7 +110,8 @@ def look_for_due_months(context: dg.SensorEvaluationContext, platform: Platform,
         if not lookup.ledger.live:
             return dg.SensorResult(skip_reason="Nothing was landed yet.")
         months = find_months(settings, lookup.ledger, today, settle_days=settings.settle_days)
-        found = due_months(lookup, months.wanted)
+        # One that has no file is not due but missing; a mistyped year makes hundreds of them.
+        found = due_months(lookup, [one for one in months.wanted if not lookup.ledger.is_missing(key_of(one))])
         until, gap = _reachable(settings, lookup.ledger, months)
     except InsidersError as trouble:
         return dg.SensorResult(skip_reason=str(trouble))
