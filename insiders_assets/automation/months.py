@@ -108,7 +108,7 @@ def up_to_gap(settings: Settings, ledger: Ledger, months: Months) -> tuple[Month
     GapError: none can be made; or the first month is new to the home, and recorded it would keep months waiting: the
         gap is a year, or it parts a first month that was asked for by name from the one that was recorded.
     """
-    gap = _first_gap(ledger, months)
+    gap = _find_gap(ledger, months)
     if gap is None:
         return months, None
     before, recorded = shift(gap.months[0], -1), settings.first_month
@@ -150,7 +150,13 @@ class _Gap:
     error: GapError
 
 
-def _first_gap(ledger: Ledger, months: Months) -> _Gap | None:
+def first_gap(ledger: Ledger, months: Months) -> GapError | None:
+    """What stops the later ones of the wanted months, if something does."""
+    gap = _find_gap(ledger, months)
+    return gap.error if gap else None
+
+
+def _find_gap(ledger: Ledger, months: Months) -> _Gap | None:
     """A covered month without lines is known to be empty, and no gap; hundreds of them come from one mistyped year."""
     for has_no_line, run in groupby(months.wanted, lambda month: _has_no_line(ledger, month)):
         pause = list(run)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from insiders_assets.assets.platform import Platform
 from insiders_assets.automation.arrivals import refused
-from insiders_assets.automation.months import find_months, held_months, up_to_gap
+from insiders_assets.automation.months import find_months, first_gap, held_months
 from insiders_assets.errors import InsidersError, MissingMonthError
 from insiders_assets.storage.embedded_postgres import EmbeddedPostgres
 from insiders_assets.storage.warehouse import Warehouse
@@ -128,10 +128,9 @@ def _months(platform: Platform, today: dt.date) -> Finding:
     found = f"{first:%Y-%m} to {f'{last:%Y-%m}' if last else 'the last closed month'}"
     try:
         months = find_months(settings, ledger, today)
-        _, gap = up_to_gap(settings, ledger, months)
     except MissingMonthError as stopping:
         return Finding("months", WARNING, f"{found}; {stopping.problem}", stopping.remedy)
-    if gap:
+    if gap := first_gap(ledger, months):
         return Finding("months", WARNING, f"{found}; {gap.problem}", gap.remedy)
     held = [month for month, _ in held_months(ledger, months, today)]
     note = f"; lines of {', '.join(held)} are held, `insiders status` says why" if held else ""

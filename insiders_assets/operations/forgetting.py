@@ -10,7 +10,7 @@ import datetime as dt
 from dataclasses import replace
 
 from insiders_assets.assets.platform import Platform
-from insiders_assets.contracts.catalogue import MONTHLY_TABLES
+from insiders_assets.contracts.catalogue import MONTHLY_TABLES, PUBLISHED_TABLES
 from insiders_assets.errors import MissingMonthError, SettingsError
 from insiders_assets.operations.pages import place_of_page
 from insiders_assets.partitions import key_of, month_range, shift
@@ -48,10 +48,10 @@ def forget(platform: Platform, month: dt.date) -> list[dt.date]:
         )
     if is_set_in_environment(name):
         raise SettingsError(f"INSIDERS_{name.upper()} sets the month that would have to move.", "Set another there.")
+    platform.warehouse.prepare(PUBLISHED_TABLES)
     for one in gone:
         for table in MONTHLY_TABLES.values():
             if table.published:
-                platform.warehouse.prepare([table])
                 platform.warehouse.withdraw(table, one)
             platform.lake.withdraw(table.name, key_of(one))
         place_of_page(settings, key_of(one)).unlink(missing_ok=True)

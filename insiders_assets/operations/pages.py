@@ -12,7 +12,6 @@ from insiders_assets.assets.platform import Platform
 from insiders_assets.contracts.report import REPORT_FACTS
 from insiders_assets.errors import StorageError
 from insiders_assets.settings import Settings
-from insiders_assets.storage.lake import Dataset
 
 
 def place_of_page(settings: Settings, month: str) -> Path:
@@ -30,7 +29,7 @@ def show_page(platform: Platform, month: str) -> None:
     version = platform.lake.current(REPORT_FACTS.name, month)
     if version is None:
         return
-    page = Dataset(platform.lake, REPORT_FACTS, {month: version}).file(PAGE)
+    page = platform.lake.read_file(version.files[PAGE])
     target = place_of_page(platform.settings, month)
     try:
         if target.exists() and target.read_bytes() == page:

@@ -35,9 +35,10 @@ def retire(platform: Platform, file_key: str) -> Retired:
     ------
     InputError: no file of that name counts.
     """
-    file = platform.ledger().counting(file_key)
+    ledger = platform.ledger()
+    file = ledger.counting(file_key)
     if file is None:
-        counting = ", ".join(file.file_key for file in platform.ledger().live[:10])
+        counting = ", ".join(live.file_key for live in ledger.live[:10])
         raise InputError(
             f"No landed file called {file_key} counts.",
             f'Those that do: {counting or "none"}. `insiders sql "SELECT * FROM landing_ledger"` lists all.',

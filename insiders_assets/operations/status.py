@@ -13,7 +13,7 @@ from typing import Any
 from insiders_assets.assets.platform import Platform
 from insiders_assets.automation.arrivals import judged_again, refused, waiting
 from insiders_assets.automation.due import Due, Lookup, due_months
-from insiders_assets.automation.months import Months, find_months, held_months, up_to_gap
+from insiders_assets.automation.months import Months, find_months, first_gap, held_months
 from insiders_assets.contracts.catalogue import MONTHLY_TABLES
 from insiders_assets.definitions import reach_of_assets
 from insiders_assets.errors import GapError, MissingMonthError
@@ -46,11 +46,11 @@ def status(platform: Platform, today: dt.date) -> list[TableStatus]:
     months = _months(platform.settings, ledger, today)
     lookup = Lookup(platform, reach_of_assets(platform.settings))
     due = due_months(lookup, months.wanted)
-    waits_for = _gap(platform.settings, ledger, months)
+    gap = first_gap(ledger, months)
     published = {place: found.version for place, found in platform.warehouse.published().items()}
     held = [TableStatus(month, "landed_invoices", HELD, why) for month, why in held_months(ledger, months, today)]
     return [
-        *(one for month in months.wanted for one in _month(lookup, published, month, due, waits_for)),
+        *(one for month in months.wanted for one in _month(lookup, published, month, due, gap)),
         *held,
         *_files(platform, ledger),
     ]
@@ -67,15 +67,6 @@ def _months(settings: Settings, ledger: Ledger, today: dt.date) -> Months:
         closed = last_closed_month(today)
         first = first or min(map(month_of, ledger.months()), default=closed)
         return Months(first, closed, shift(first, -1))
-
-
-def _gap(settings: Settings, ledger: Ledger, months: Months) -> dt.date | None:
-    """The month that the later ones wait for, if one does."""
-    try:
-        gap = up_to_gap(settings, ledger, months)[1]
-    except GapError as stopping:
-        gap = stopping
-    return gap.first_missing if gap else None
 
 
 def _files(platform: Platform, ledger: Ledger) -> list[TableStatus]:
@@ -105,10 +96,10 @@ def _month(
     published: dict[tuple[str, str], str],
     month: dt.date,
     all_due: Sequence[Due],
-    waits_for: dt.date | None,
+    gap: GapError | None,
 ) -> list[TableStatus]:
     key = key_of(month)
-    waits = f"waits for {waits_for:%Y-%m}, which has no file: " if waits_for and month > waits_for else ""
+    waits = f"waits for {gap.first_missing:%Y-%m}, which has no file: " if gap and month > gap.first_missing else ""
     due = {one.asset: f"{waits}{one.reason}" for one in all_due if one.month == month}
     no_file = lookup.ledger.is_missing(key)
     remedy = f"no landed file holds it: land one, or `insiders declare-empty {month:%Y-%m}`"

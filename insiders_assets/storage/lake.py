@@ -109,16 +109,15 @@ class Lake:
 
     def current(self, table_name: str, scope: str) -> Version | None:
         """The version that counts now, or None."""
-        manifest = self.store.read(_manifest_path(table_name, scope))
-        versions = _versions(manifest)
-        return versions[-1] if versions and not _withdrawn_at(manifest) else None
+        versions, withdrawn_at = _parse(self.store.read(_manifest_path(table_name, scope)))
+        return versions[-1] if versions and not withdrawn_at else None
 
     def as_known_at(self, table_name: str, scope: str, moment: dt.datetime) -> Version | None:
         """The version that counted at a moment (with its time zone), or None; as long as maintenance keeps it."""
-        manifest = self.store.read(_manifest_path(table_name, scope))
-        if (withdrawn := _withdrawn_at(manifest)) and dt.datetime.fromisoformat(withdrawn) <= moment:
+        versions, withdrawn_at = _parse(self.store.read(_manifest_path(table_name, scope)))
+        if withdrawn_at and dt.datetime.fromisoformat(withdrawn_at) <= moment:
             return None
-        known = [one for one in _versions(manifest) if dt.datetime.fromisoformat(one.recorded_at) <= moment]
+        known = [one for one in versions if dt.datetime.fromisoformat(one.recorded_at) <= moment]
         return known[-1] if known else None
 
     def scopes(self, table_name: str) -> list[str]:
@@ -283,24 +282,27 @@ def _manifest_path(table_name: str, scope: str) -> str:
     return f"manifests/{table_name}/{scope}.json"
 
 
+def _parse(manifest: bytes | None) -> tuple[list[Version], str | None]:
+    """The versions of a manifest, and when somebody said that none of them counts any more, in ISO form."""
+    if not manifest:
+        return [], None
+    document = json.loads(manifest)
+    return [Version(**entry) for entry in document["versions"]], document.get("withdrawn_at")
+
+
 def _versions(manifest: bytes | None) -> list[Version]:
-    return [Version(**entry) for entry in json.loads(manifest)["versions"]] if manifest else []
+    return _parse(manifest)[0]
 
 
 def _with_version(before: bytes | None, new: Version) -> bytes:
     """The manifest with one more version; the current one again only refreshes what it was made from."""
-    versions = _versions(before)
+    versions, withdrawn_at = _parse(before)
     if versions and versions[-1].version == new.version:
-        if versions[-1].reads == new.reads and before and not _withdrawn_at(before):
+        if versions[-1].reads == new.reads and before and not withdrawn_at:
             return before
         new = Version(**{**asdict(new), "recorded_at": versions[-1].recorded_at})
         versions = versions[:-1]
     return _manifest([*versions, new])
-
-
-def _withdrawn_at(manifest: bytes | None) -> str | None:
-    """When somebody said that none of its versions counts any more, in ISO form."""
-    return json.loads(manifest).get("withdrawn_at") if manifest else None
 
 
 def _manifest(versions: Sequence[Version], withdrawn_at: str | None = None) -> bytes:
@@ -311,7 +313,8 @@ def _manifest(versions: Sequence[Version], withdrawn_at: str | None = None) -> b
 
 
 def _without_superseded_in(manifest: bytes | None, before: dt.datetime) -> bytes:
-    return _manifest(_without_superseded(_versions(manifest), before), _withdrawn_at(manifest))
+    versions, withdrawn_at = _parse(manifest)
+    return _manifest(_without_superseded(versions, before), withdrawn_at)
 
 
 def _without_superseded(versions: Sequence[Version], before: dt.datetime) -> list[Version]:
