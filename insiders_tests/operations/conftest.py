@@ -15,10 +15,18 @@ from insiders_assets.operations.running import Wanted, run
 from insiders_assets.sample import ShopParameters, write_shop
 from insiders_assets.settings import load_settings
 from insiders_assets.storage.embedded_postgres import EmbeddedPostgres
+from insiders_tests.operations.shops import environment_as_before
 from insiders_tests.servers import free_port
 from insiders_tests.web_page import SECONDS_TO_STOP, Page, page_of
 
 OURS = ("INSIDERS_HOME", "DAGSTER_HOME", "NUMBA_CACHE_DIR", "TF_CPP_MIN_LOG_LEVEL")
+
+
+@pytest.fixture(scope="module")
+def plain_environment() -> Iterator[None]:
+    """For modules whose runs name their home to the processes that they start."""
+    with environment_as_before():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,8 @@ from insiders_tests.operations import shops
 from insiders_tests.operations.shops import Hashes, Home, Rows, as_if_at, lines_of, moved, new_home, write_lines
 from insiders_tests.servers import tcp_postgres
 
+pytestmark = pytest.mark.usefixtures("plain_environment")
+
 SEGMENTED = ShopParameters(dt.date(2024, 1, 1), 3, 120, seed=3, articles=60, invoices_per_month=1.5)
 # Long enough for the network that forecasts, whose training takes the most time.
 LONGER = replace(SEGMENTED, months=4)
@@ -61,12 +63,6 @@ def built(home: Home, files: Sequence[Path]) -> Built:
     hashes, months = home.hashes(), MONTHS[: len(files)]
     assert set(hashes) == {(month[:7], table.name) for month in months for table in MONTHLY_TABLES.values()}
     return Built(home, months, hashes, home.published_rows())
-
-
-@pytest.fixture(scope="module", autouse=True)
-def plain_environment() -> Iterator[None]:
-    with shops.environment_as_before():
-        yield
 
 
 @pytest.fixture(scope="module")

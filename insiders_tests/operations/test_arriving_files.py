@@ -36,8 +36,10 @@ from insiders_assets.settings import Settings, load_settings
 from insiders_assets.storage.embedded_postgres import EmbeddedPostgres
 from insiders_assets.storage.ledger import Ledger
 from insiders_assets.storage.objects import BucketStore, ObjectStore, open_store
-from insiders_tests.operations.shops import environment_as_before, quick_folder
+from insiders_tests.operations.shops import quick_folder
 from insiders_tests.servers import S3
+
+pytestmark = pytest.mark.usefixtures("plain_environment")
 
 HEADER = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
 # January has closed and settled, February is open: files of February are landed, and no month has to be made.
@@ -135,12 +137,6 @@ JANUARY = csv(*(line(number, 1, 13 + number) for number in range(12)))
 
 def of_february(number: int, lines: int = 3) -> bytes:
     return csv(*(line(number, 2, 13 + which % 15) for which in range(lines)))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def plain_environment() -> Iterator[None]:
-    with environment_as_before():
-        yield
 
 
 @pytest.fixture(scope="module")

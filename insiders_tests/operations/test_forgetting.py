@@ -27,15 +27,11 @@ from insiders_tests.operations import shops
 from insiders_tests.operations.shops import Home, lines_of, moved, new_home, write_lines
 from insiders_tests.servers import tcp_postgres
 
+pytestmark = pytest.mark.usefixtures("plain_environment")
+
 FIRST, LAST = month_of("2024-01-01"), month_of("2024-02-01")
 IN_JULY = dt.date(2024, 7, 20)
 MISTAKEN = month_range(month_of("2024-03-01"), month_of("2024-06-01"))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def plain_environment() -> Iterator[None]:
-    with shops.environment_as_before():
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,8 @@ from insiders_tests.operations import shops
 from insiders_tests.operations.shops import Hashes, Home, Rows, new_home, write_lines
 from insiders_tests.servers import tcp_postgres
 
+pytestmark = pytest.mark.usefixtures("plain_environment")
+
 MONTHS = {"first_month": "2024-01", "last_month": "2024-02"}
 JANUARY, FEBRUARY, BOTH = "january.csv", "february.csv", "both.csv"
 # A line: invoice, customer, month, day, quantity.
@@ -154,12 +156,6 @@ class Yard:
             shop.settle()
             self.given[contents] = shop.home.hashes(), shop.home.published_rows()
         return self.given[contents]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def plain_environment() -> Iterator[None]:
-    with shops.environment_as_before():
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -39,6 +39,8 @@ from insiders_tests.operations import shops
 from insiders_tests.operations.shops import Hashes, Home, lines_of, moved, new_home, write_lines
 from insiders_tests.servers import tcp_postgres
 
+pytestmark = pytest.mark.usefixtures("plain_environment")
+
 SEGMENTED = ShopParameters(dt.date(2024, 1, 1), 3, 120, seed=3, articles=60, invoices_per_month=1.5)
 PLAIN = ShopParameters(dt.date(2024, 1, 1), 3, 60, seed=3, articles=60)
 FIRST, SECOND, THIRD, FOURTH = MONTHS = ["2024-01-01", "2024-02-01", "2024-03-01", "2024-04-01"]
@@ -74,12 +76,6 @@ def seen(home: Home) -> Seen:
 def beside_the_report(home: Home, month: str, name: str) -> bytes:
     with home.platform() as platform:
         return platform.lake.dataset(REPORT_FACTS, [month]).file(name)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def plain_environment() -> Iterator[None]:
-    with shops.environment_as_before():
-        yield
 
 
 @pytest.fixture(scope="module")

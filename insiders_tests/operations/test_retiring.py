@@ -21,15 +21,11 @@ from insiders_tests.operations import shops
 from insiders_tests.operations.shops import Home, new_home
 from insiders_tests.servers import tcp_postgres
 
+pytestmark = pytest.mark.usefixtures("plain_environment")
+
 MONTHS = ["2024-01-01", "2024-02-01", "2024-03-01", "2024-04-01"]
 FIRST, SECOND, THIRD, FOURTH = map(month_of, MONTHS)
 IN_APRIL = dt.date(2024, 4, 20)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def plain_environment() -> Iterator[None]:
-    with shops.environment_as_before():
-        yield
 
 
 @pytest.fixture(scope="module")
