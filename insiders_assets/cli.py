@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from insiders_assets.domain.months import parse_month
 from insiders_assets.errors import GapError, InsidersError, MissingMonthError, SettingsError, StorageError
 from insiders_assets.operations.quiet import ignore_previews, nothing_said_of_interrupts
 from insiders_assets.partitions import last_closed_month
-from insiders_assets.settings import Settings, load_settings, parse_month
+from insiders_assets.settings import Settings, load_settings
 from insiders_assets.terminal import err, out, print_line, print_table
 
 if TYPE_CHECKING:

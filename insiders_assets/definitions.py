@@ -14,12 +14,15 @@ import dagster as dg
 
 from insiders_assets.assets import (
     cluster_labels,
+    customer_consensus,
     customer_features,
     customer_purchases,
+    insiders_membership,
     insiders_report,
     landed_invoices,
     month_files,
     month_totals,
+    programme_rule,
     raw_invoices,
     revenue_forecast,
     tree_embedding,
@@ -60,7 +63,7 @@ def reach_of_assets(settings: Settings) -> Reach:
 
 
 def _monthly_assets(settings: Settings, partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
-    history = settings.history_months
+    history, up_to_this_month = settings.history_months, all_up_to(settings)
     # Dagster calls `backfill_policy` of an asset beta and says so at every load. Drop when it no longer does.
     warnings.filterwarnings("ignore", message="Parameter `backfill_policy` of function `asset`")
     return [
@@ -71,7 +74,10 @@ def _monthly_assets(settings: Settings, partitions: dg.PartitionsDefinition) -> 
         month_totals.build(partitions),
         tree_embedding.build(partitions, history),
         cluster_labels.build(partitions),
-        revenue_forecast.build(partitions, all_up_to(settings)),
+        customer_consensus.build(partitions),
+        programme_rule.build(partitions),
+        insiders_membership.build(partitions, up_to_this_month),
+        revenue_forecast.build(partitions, up_to_this_month),
         insiders_report.build(partitions, history),
     ]
 

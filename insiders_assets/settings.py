@@ -24,31 +24,17 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as UnreadableSettingsError
 
+from insiders_assets.domain.feature_words import FEATURES, RULE_FEATURES
 from insiders_assets.domain.layouts import Layout
+from insiders_assets.domain.months import parse_month
 from insiders_assets.errors import SettingsError
 
 PREFIX = "INSIDERS_"
 DEFAULT_HOME = Path(".insiders")
 SETTINGS_FILE = "insiders.toml"
 EMBEDDED = "embedded"
+PRODUCT = "product"
 README = "The README lists every setting with an example."
-
-_MONTH_PATTERN = re.compile(r"^([0-9]{4})-(0[1-9]|1[0-2])(-01)?$")
-
-
-def parse_month(value: Any) -> dt.date:
-    """`2011-12` (or a date) as the first day of that month.
-
-    Raises
-    ------
-    ValueError: the text is not a month written YYYY-MM.
-    """
-    if isinstance(value, dt.date):
-        return dt.date(value.year, value.month, 1)
-    match = _MONTH_PATTERN.match(str(value).strip())
-    if not match:
-        raise ValueError(f"{value!r} is not a month; write it as YYYY-MM, for example 2011-12")
-    return dt.date(int(match[1]), int(match[2]), 1)
 
 
 def _location(value: str) -> str:
@@ -81,6 +67,16 @@ def _list_of_texts(value: Any) -> Any:
     if isinstance(value, str):
         raise ValueError('write it as a list, for example ["12346", "16446"]')
     return value
+
+
+def _plain_features(names: tuple[str, ...]) -> tuple[str, ...]:
+    if unknown := [name for name in names if name not in RULE_FEATURES]:
+        raise ValueError(
+            f"{', '.join(unknown)} is no feature that a rule can use; there are {', '.join(RULE_FEATURES)}"
+        )
+    if not names:
+        raise ValueError("a rule needs at least one feature")
+    return tuple(dict.fromkeys(names))
 
 
 Month = Annotated[dt.date, BeforeValidator(parse_month)]
@@ -120,8 +116,18 @@ class Settings(BaseSettings):
     max_quarantined_share: Annotated[float, Field(ge=0, le=1)] = 0.05
     layouts: dict[str, Layout] = {}
 
-    recipe: Literal["reference"] = "reference"
+    recipe: Literal["product", "reference"] = "product"
     min_clusterable: Annotated[int, Field(ge=12)] = 50
+
+    programme_file: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] | None = None
+    programme_share: Annotated[float, Field(gt=0, le=0.5)] = 0.10
+    programme_features: Annotated[Texts, AfterValidator(_plain_features)] = FEATURES
+    programme_min_fidelity: Annotated[float, Field(ge=0, le=1)] = 0.80
+    programme_months_to_enter: Annotated[int, Field(ge=1, le=24)] = 1
+    programme_months_to_leave: Annotated[int, Field(ge=1, le=24)] = 2
+    programme_leave_share: Annotated[float, Field(gt=0, le=1)] = 0.80
+    programme_renewal_months: Annotated[int, Field(ge=0, le=120)] = 0
+
     engine: Literal["duckdb"] = "duckdb"
 
     automation: bool = True
@@ -140,6 +146,11 @@ class Settings(BaseSettings):
     def lake_location(self) -> str:
         """Folder or S3 prefix of the lake."""
         return self.lake or str(self.home / "lake")
+
+    @property
+    def programme_path(self) -> Path:
+        """The file in which people publish rules and words on single customers; it need not be there."""
+        return self.programme_file or self.home / "programme.toml"
 
     @property
     def uses_embedded_postgres(self) -> bool:

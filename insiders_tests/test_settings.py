@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from insiders_assets.domain.layouts import CreditNotes
 from insiders_assets.errors import SettingsError
+from insiders_assets.domain.months import parse_month
 from insiders_assets.settings import (
     PREFIX,
     Settings,
     home_from_environment,
     load_settings,
-    parse_month,
     record_settings,
 )
 

@@ -24,7 +24,7 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     def cluster_labels(month: Month, tree_embedding: Dataset, customer_features: Dataset) -> Made:
         """The segment of every customer of the month: ten Ward clusters of the embedding, ranked by mean gross revenue.
         Customers who cannot be clustered are listed with their status."""
-        from insiders_assets.domain.clustering import CLUSTERS, segment
+        from insiders_assets.domain.clustering import CLUSTERS, segment_by_landmarks
         from insiders_assets.reporting.charts import as_markdown, line_chart
 
         customers = customer_features.frame(["customer_id", "clusterable", "gross_revenue", "appearance_order"])
@@ -45,7 +45,9 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         points = embedded[
             [column.name for column in TREE_EMBEDDING.columns if column.name.startswith("component_")]
         ].to_numpy("float64")
-        found = segment(points, embedded["gross_revenue"].to_numpy("float64"))
+        revenue = embedded["gross_revenue"].to_numpy("float64")
+        landmark = embedded["landmark"].to_numpy(bool)
+        found = segment_by_landmarks(points, revenue, landmark)
         ranked = pd.DataFrame(
             {
                 "customer_id": embedded["customer_id"].to_numpy(),
@@ -53,13 +55,12 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 "silhouette": found.silhouettes,
             }
         )
-        revenue = embedded["gross_revenue"].to_numpy("float64")
         segments = [
             {
                 "segment": rank,
                 "customers": int((found.ranks == rank).sum()),
                 "mean gross revenue": round(float(revenue[found.ranks == rank].mean()), 2),
-                "mean silhouette": round(float(found.silhouettes[found.ranks == rank].mean()), 2),
+                "mean silhouette": round(float(np.nanmean(found.silhouettes[found.ranks == rank])), 2),
             }
             for rank in np.unique(found.ranks).tolist()
         ]
@@ -69,9 +70,15 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             labels.merge(ranked.astype({"cluster_rank": "int64[pyarrow]"}), on="customer_id", how="left"),
             metadata={
                 "segments": shown_as_table(segments),
-                "silhouette": round(float(found.silhouettes.mean()), 4),
+                "silhouette": round(float(np.nanmean(found.silhouettes)), 4),
+                "standard error of the silhouette": round(_standard_error(found.silhouettes[landmark]), 4),
                 "silhouette by number of segments": dg.MetadataValue.md(chart),
             },
         )
 
     return cluster_labels
+
+
+def _standard_error(silhouettes: np.ndarray) -> float:
+    """Of the mean over the landmarks, as an estimate for all customers that they were drawn from."""
+    return float(silhouettes.std() / np.sqrt(len(silhouettes)))

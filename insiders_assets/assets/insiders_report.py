@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from insiders_assets.assets.monthly import SETTINGS, Made, Month, monthly_asset
 from insiders_assets.assets.revenue_forecast import member_ids
+from insiders_assets.contracts.programme import INSIDERS_MEMBERSHIP
 from insiders_assets.contracts.report import REPORT_FACTS
-from insiders_assets.contracts.segments import CLUSTER_LABELS
 from insiders_assets.domain.restatement import Restatement, what_moved
 from insiders_assets.partitions import month_of, window
 from insiders_assets.storage.lake import Dataset, Reads, Version
@@ -31,6 +31,7 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
             "month_totals": window(history_months),
             "customer_features": None,
             "cluster_labels": None,
+            "insiders_membership": None,
             "revenue_forecast": None,
         },
         group="report",
@@ -64,7 +65,7 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
         currency = month.platform.settings.currency
         reads = {handle.table.name: handle.hashes for handle in inputs.values()}
         earlier = month.platform.lake.history(REPORT_FACTS.name, month.key)
-        moved = compared_with_before(month, earlier, reads, rows, inputs["cluster_labels"])
+        moved = compared_with_before(month, earlier, reads, rows, inputs["insiders_membership"])
         if moved and _tables_read(earlier[-1]) != reads:  # made again from the same, it says no news
             month.log.warning(in_words(moved, currency))
         page = render_page(month.first_day, first, rows, inputs["revenue_forecast"].frame(), currency, moved)
@@ -85,7 +86,7 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
 
 
 def compared_with_before(
-    month: Month, earlier: Sequence[Version], reads: Reads, rows: Sequence[Mapping[str, Any]], labels: Dataset
+    month: Month, earlier: Sequence[Version], reads: Reads, rows: Sequence[Mapping[str, Any]], membership: Dataset
 ) -> Restatement | None:
     """What moved against the last version of this month's report that was made from other tables than `reads`.
 
@@ -98,9 +99,11 @@ def compared_with_before(
         return None
     before = from_others[-1]
     facts = month.platform.lake.objects(REPORT_FACTS, [before.path]).to_table().to_pylist()
-    labels_before = _labels_of(month, before)
-    members_before = member_ids(labels_before)["customer_id"].to_pylist() if labels_before else None
-    moved = what_moved(before.recorded_at, facts, rows, members_before, member_ids(labels)["customer_id"].to_pylist())
+    membership_before = _membership_of(month, before)
+    members_before = member_ids(membership_before)["customer_id"].to_pylist() if membership_before else None
+    moved = what_moved(
+        before.recorded_at, facts, rows, members_before, member_ids(membership)["customer_id"].to_pylist()
+    )
     return moved if moved.facts or moved.entered or moved.left else None
 
 
@@ -129,12 +132,12 @@ def in_words(moved: Restatement, currency: str) -> str:
     return "; ".join(told)
 
 
-def _labels_of(month: Month, report: Version) -> Dataset | None:
-    """The labels that an earlier report was made from, while the lake keeps them."""
-    wanted = report.reads.get(CLUSTER_LABELS.name, {}).get(month.key)
-    kept = month.platform.lake.history(CLUSTER_LABELS.name, month.key)
-    found = [version for version in kept if version.content_hash == wanted]
-    return Dataset(month.platform.lake, CLUSTER_LABELS, {month.key: found[-1]}) if found else None
+def _membership_of(month: Month, report: Version) -> Dataset | None:
+    """The membership that an earlier report was made from, while the lake keeps it."""
+    table = INSIDERS_MEMBERSHIP
+    wanted = report.reads.get(table.name, {}).get(month.key)
+    found = [one for one in month.platform.lake.history(table.name, month.key) if one.content_hash == wanted]
+    return Dataset(month.platform.lake, table, {month.key: found[-1]}) if found else None
 
 
 def _number(rows: list[tuple]) -> float | None:

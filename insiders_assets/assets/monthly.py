@@ -43,7 +43,7 @@ class Made:
     `skip` is a sentence why there is nothing to make; the month is then skipped, with everything that stands on it.
     """
 
-    data: "pd.DataFrame | pa.Table | None" = None
+    data: "pd.DataFrame | pa.Table | list[dict[str, Any]] | None" = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
     reads: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -135,16 +135,16 @@ def monthly_asset(
                     )
                     return
                 try:
-                    data = table.validate(made.data)
+                    data = table.validate(_as_table(table, made.data))
                 except ContractError as broken:
                     yield dg.AssetCheckResult(
                         passed=False, check_name=CONTRACT_CHECK, metadata=_failure_metadata(broken)
                     )
                     raise
                 reads = {handle.table.name: handle.hashes for handle in read.values()}
-                if settings_read:
-                    reads[SETTINGS] = {one: str(getattr(platform.settings, one)) for one in settings_read}
-                products[key] = Product(table, data, made.files, {**reads, **made.reads})
+                said = {one: platform.said(one, month.first_day) for one in settings_read}
+                reads[SETTINGS] = {**said, **made.reads.get(SETTINGS, {})}
+                products[key] = Product(table, data, made.files, {**made.reads, **reads})
                 metadata = made.metadata
             rows = sum(product.data.num_rows for product in products.values())
             yield dg.AssetCheckResult(passed=True, check_name=CONTRACT_CHECK, metadata={"rows": rows})
@@ -158,6 +158,12 @@ def monthly_asset(
         return compute
 
     return decorate
+
+
+def _as_table(table: Table, data: "pd.DataFrame | pa.Table | list[dict[str, Any]]") -> "pd.DataFrame | pa.Table":
+    if not isinstance(data, list):
+        return data
+    return pa.Table.from_pylist(data, schema=pa.schema([pa.field(c.name, c.type) for c in table.columns]))
 
 
 def _read_by(month: dt.date, handle: Dataset, mapping: dg.PartitionMapping | None) -> Dataset:
@@ -188,6 +194,12 @@ def column_schema(table: Table) -> dg.TableSchema:
 def shown_as_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue | str:
     """Rows as a small table of Dagster's page; "none" where there are none."""
     return dg.MetadataValue.table([dg.TableRecord(row) for row in rows]) if rows else "none"
+
+
+def too_few_clusterable(month: Month, clusterable: int) -> str:
+    """Why the month cannot be embedded and ranked, in words; empty where it can."""
+    fewest = month.platform.settings.min_clusterable
+    return f"{clusterable} clusterable customers; at least {fewest} are needed" if clusterable < fewest else ""
 
 
 def peak_mb() -> int:

@@ -5,12 +5,15 @@ Belongs here: opening. Does not belong here: any computation.
 
 from __future__ import annotations
 
+import datetime as dt
+import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 
-from insiders_assets.errors import StorageError
+from insiders_assets.domain.programme import Programme, parse_programme
+from insiders_assets.errors import SettingsError, StorageError
 from insiders_assets.settings import Settings
 from insiders_assets.storage.embedded_postgres import EmbeddedPostgres
 from insiders_assets.storage.engine import DuckDBEngine
@@ -18,6 +21,8 @@ from insiders_assets.storage.lake import Lake
 from insiders_assets.storage.ledger import Ledger, read_ledger
 from insiders_assets.storage.objects import ObjectStore, open_store
 from insiders_assets.storage.warehouse import Warehouse
+
+HOW_TO_PUBLISH = "The README shows how a rule or a word on a customer is written there."
 
 
 class Platform:
@@ -52,6 +57,22 @@ class Platform:
         self._open.callback(engine.close)
         return engine
 
+    @cached_property
+    def programme(self) -> Programme:
+        """What people have published; empty where there is no such file.
+
+        Raises
+        ------
+        SettingsError: the file cannot be read or says what cannot be, and where.
+        """
+        return read_programme(self.settings.programme_path, asked_for=self.settings.programme_file is not None)
+
+    def said(self, setting: str, month: dt.date) -> str:
+        """The value of a setting as far as it can matter to a month; "programme" is what people have published."""
+        if setting == "programme":
+            return self.programme.until(month).fingerprint
+        return str(getattr(self.settings, setting))
+
     def ledger(self) -> Ledger:
         """The ledger as it stands now."""
         return read_ledger(self.lake)
@@ -67,6 +88,20 @@ class Platform:
             raise StorageError(
                 f"The home {self.settings.home} cannot be made ({wrong.strerror}).", "Choose another with --home."
             ) from wrong
+
+
+def read_programme(path: Path, asked_for: bool = False) -> Programme:
+    """The programme that a file publishes; empty where there is no file and none was `asked_for`."""
+    if not asked_for and not path.exists():
+        return Programme()
+    try:
+        return parse_programme(tomllib.loads(path.read_text("utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
+        raise SettingsError(f"{path} is not valid TOML: {wrong}.", HOW_TO_PUBLISH) from None
+    except ValueError as wrong:
+        raise SettingsError(f"{path}: {wrong}.", HOW_TO_PUBLISH) from None
+    except OSError as wrong:
+        raise SettingsError(f"{path} cannot be read: {wrong.strerror}.", HOW_TO_PUBLISH) from None
 
 
 @contextmanager

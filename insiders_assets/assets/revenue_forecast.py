@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from insiders_assets.assets.monthly import Made, Month, monthly_asset, shown_as_table
 from insiders_assets.contracts.forecast import REVENUE_FORECAST
+from insiders_assets.contracts.programme import INSIDE
 from insiders_assets.contracts.table import as_floats
 from insiders_assets.partitions import key_of, shift
 from insiders_assets.storage.lake import Dataset
@@ -25,11 +26,11 @@ def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMap
     @monthly_asset(
         table=REVENUE_FORECAST,
         partitions=partitions,
-        inputs={"cluster_labels": up_to_this_month, "raw_invoices": up_to_this_month},
+        inputs={"insiders_membership": up_to_this_month, "raw_invoices": up_to_this_month},
         group="forecast",
         kinds={"tensorflow", "postgres"},
     )
-    def revenue_forecast(month: Month, cluster_labels: Dataset, raw_invoices: Dataset) -> Made:
+    def revenue_forecast(month: Month, insiders_membership: Dataset, raw_invoices: Dataset) -> Made:
         """The members' net revenue by day and month: the rest of an unfinished month and the next one, by a seven-layer
         network, the mean of the last 30 days and the same days a year before; tested on the last complete month with
         the members of its origin."""
@@ -42,12 +43,12 @@ def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMap
         calendar = pd.date_range(shop.index[0], last_day, freq="D")
 
         def members_of(origin: str) -> pd.Series:
-            sold = daily_net(month, raw_invoices, cluster_labels.only(origin))
+            sold = daily_net(month, raw_invoices, insiders_membership.only(origin))
             return sold.reindex(calendar, fill_value=0.0)
 
         tested = backtest_month(month.first_day, last_day)
         origin = key_of(shift(tested, -1))
-        backtest = Backtest(tested, members_of(origin)) if origin in cluster_labels.scopes else None
+        backtest = Backtest(tested, members_of(origin)) if origin in insiders_membership.scopes else None
         found = forecast_month(month.first_day, members_of(month.key), backtest, SEED)
         network = found.outcomes["network"].network
         rows = found.rows()
@@ -87,12 +88,12 @@ def months_of(rows: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def daily_net(month: Month, lines: Dataset, labels: Dataset | None = None) -> pd.Series:
-    """Net revenue per day with sales, of the whole shop or of the members in `labels`."""
+def daily_net(month: Month, lines: Dataset, membership: Dataset | None = None) -> pd.Series:
+    """Net revenue per day with sales, of the whole shop or of the members in `membership`."""
     from insiders_assets.domain.features import net_by_day
 
     engine = month.platform.engine
-    sold = engine.run(net_by_day(engine.table(lines), engine.table(member_ids(labels)) if labels else None))
+    sold = engine.run(net_by_day(engine.table(lines), engine.table(member_ids(membership)) if membership else None))
     days = pd.DatetimeIndex(pd.to_datetime(sold["day"].to_pandas()))
     return pd.Series(as_floats(sold["net_revenue"]), index=days, dtype="float64")
 
@@ -110,7 +111,7 @@ def last_day_of_data(shop: pd.Series, month: dt.date) -> dt.date:
     return month_end(month) if finished else last_sale
 
 
-def member_ids(labels: Dataset) -> pa.Table:
-    """The members of a month: the top segment of the reference recipe."""
-    rows = labels.arrow(["customer_id", "cluster_rank"])
-    return rows.filter(pc.equal(rows["cluster_rank"], 1)).select(["customer_id"])
+def member_ids(membership: Dataset) -> pa.Table:
+    """The members at the end of a month, those in grace among them."""
+    rows = membership.arrow(["customer_id", "status"])
+    return rows.filter(pc.is_in(rows["status"], pa.array(INSIDE))).select(["customer_id"])

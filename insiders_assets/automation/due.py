@@ -122,7 +122,7 @@ def _reason(lookup: Lookup, asset: str, month: dt.date) -> str:
     if asset in READ_FROM_LEDGER and (was := dict(version.reads.get("landed_invoices", {}))) != _parts(lookup, month):
         return _files_changed(was, _parts(lookup, month))
     for setting, value in version.reads.get(SETTINGS, {}).items():
-        if value != _in_force(lookup, setting):
+        if value != _in_force(lookup, setting, month):
             return f"the setting {setting} has changed"
     for read, back in lookup.reach[asset].items():
         table = MONTHLY_TABLES[read].name
@@ -158,8 +158,7 @@ def _parts(lookup: Lookup, month: dt.date) -> dict[str, str]:
     return {name: part.content_hash for name, part in lookup.ledger.parts(key_of(month)).items()}
 
 
-def _in_force(lookup: Lookup, setting: str) -> str:
-    settings = lookup.platform.settings
+def _in_force(lookup: Lookup, setting: str, month: dt.date) -> str:
     if setting == "profile":
-        return profile_in_force(settings, lookup.ledger).fingerprint
-    return str(getattr(settings, setting))
+        return profile_in_force(lookup.platform.settings, lookup.ledger).fingerprint
+    return lookup.platform.said(setting, month)

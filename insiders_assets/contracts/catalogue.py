@@ -6,6 +6,13 @@ Belongs here: the lists. Does not belong here: what a table promises (the module
 from insiders_assets.contracts.customers import CUSTOMER_FEATURES, CUSTOMER_PURCHASES, MONTH_TOTALS
 from insiders_assets.contracts.forecast import REVENUE_FORECAST
 from insiders_assets.contracts.lines import LANDED_FILES, LANDING_LEDGER, MONTH_FILES, QUARANTINE_COUNTS, RAW_INVOICES
+from insiders_assets.contracts.programme import (
+    CUSTOMER_CONSENSUS,
+    INSIDERS_MEMBERSHIP,
+    MEMBERSHIP_EVENTS,
+    MEMBERSHIPS,
+    PROGRAMME_RULE,
+)
 from insiders_assets.contracts.report import REPORT_FACTS
 from insiders_assets.contracts.segments import CLUSTER_LABELS, TREE_EMBEDDING
 from insiders_assets.contracts.table import Table, View
@@ -18,8 +25,11 @@ MONTHLY_TABLES: dict[str, Table] = {
     "month_totals": MONTH_TOTALS,
     "tree_embedding": TREE_EMBEDDING,
     "cluster_labels": CLUSTER_LABELS,
+    "customer_consensus": CUSTOMER_CONSENSUS,
+    "programme_rule": PROGRAMME_RULE,
+    "insiders_membership": INSIDERS_MEMBERSHIP,
     "revenue_forecast": REVENUE_FORECAST,
     "insiders_report": REPORT_FACTS,
 }
 PUBLISHED_TABLES = (LANDED_FILES, QUARANTINE_COUNTS, *(table for table in MONTHLY_TABLES.values() if table.published))
-PUBLISHED_VIEWS: tuple[View, ...] = (LANDING_LEDGER,)
+PUBLISHED_VIEWS: tuple[View, ...] = (LANDING_LEDGER, MEMBERSHIP_EVENTS, MEMBERSHIPS)

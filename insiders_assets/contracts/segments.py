@@ -4,7 +4,7 @@ Belongs here: the results of embedding and clustering. Does not belong here: who
 """
 
 from insiders_assets.contracts.customers import CUSTOMER, MONTH
-from insiders_assets.contracts.table import REAL, TEXT, WHOLE, Column, Table
+from insiders_assets.contracts.table import FLAG, REAL, TEXT, WHOLE, Column, Table
 
 COMPONENTS = 10
 
@@ -18,8 +18,14 @@ TREE_EMBEDDING = Table(
     (
         MONTH,
         CUSTOMER,
+        Column(
+            "landmark",
+            FLAG,
+            "Whether the embedding was fitted on the customer; others were placed by the landmarks near them.",
+            nullable=True,
+        ),
         *(
-            Column(f"component_{i}", REAL, f"UMAP component {i} of the leaf numbers (no unit).", precision=4)
+            Column(f"component_{i}", REAL, f"UMAP component {i} of the forest's space (no unit).", precision=4)
             for i in range(1, COMPONENTS + 1)
         ),
     ),
@@ -39,6 +45,12 @@ CLUSTER_LABELS = Table(
             among=(SEGMENTED, NOT_CLUSTERABLE, NOT_SEGMENTED),
         ),
         Column("cluster_rank", WHOLE, "Rank of the segment by mean gross revenue, from 1.", nullable=True, at_least=1),
-        Column("silhouette", REAL, "Silhouette of the customer in the embedding.", nullable=True, precision=4),
+        Column(
+            "silhouette",
+            REAL,
+            "Silhouette of the customer in the embedding; of landmarks only.",
+            nullable=True,
+            precision=4,
+        ),
     ),
 )

@@ -14,6 +14,7 @@ import numpy as np
 CLUSTERS = 10
 SCAN = range(2, 26)
 MOST_FOR_FULL_DISTANCES = 25_000
+VOTES = 5
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,39 @@ def segment(components: np.ndarray, revenue: np.ndarray, clusters: int = CLUSTER
         silhouettes=values[clusters],
         scan={k: float(values[k].mean()) for k in SCAN if k in values},
     )
+
+
+def segment_by_landmarks(
+    components: np.ndarray, revenue: np.ndarray, landmark: np.ndarray, clusters: int = CLUSTERS
+) -> Segmentation:
+    """As :func:`segment`, fitted on the landmarks alone; every other customer joins the group that most of the nearest
+    VOTES landmarks belong to. Silhouettes are the landmarks'; the others' are NaN.
+
+    Parameters
+    ----------
+    components: (n, d) points. revenue: (n,). landmark: (n,) bool.
+    """
+    fitted = segment(components[landmark], revenue[landmark], clusters)
+    labels = np.empty(len(components), dtype=np.int64)
+    labels[landmark] = fitted.ranks
+    labels[~landmark] = joined_to(components[~landmark], components[landmark], fitted.ranks)
+    silhouettes = np.full(len(components), np.nan)
+    silhouettes[landmark] = fitted.silhouettes
+    return Segmentation(rank_by_mean(labels, revenue), silhouettes, fitted.scan)
+
+
+def joined_to(points: np.ndarray, landmarks: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The label (n,) that most of the nearest VOTES landmarks (m, d) of each point (n, d) carry; ties to the smaller
+    label. O(n log m)."""
+    from scipy.spatial import cKDTree
+
+    if not len(points):
+        return np.empty(0, dtype=np.int64)
+    nearest = cKDTree(landmarks).query(points, k=min(VOTES, len(landmarks)))[1].reshape(len(points), -1)
+    votes = np.zeros((len(points), int(labels.max()) + 1), dtype=np.int16)
+    for column in labels[nearest].T:
+        votes[np.arange(len(points)), column] += 1
+    return votes.argmax(axis=1)
 
 
 def cut(tree: np.ndarray, clusters: int) -> np.ndarray:

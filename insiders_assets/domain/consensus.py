@@ -10,6 +10,7 @@ fit's top group changes with its seed; the mean over two dozen does not.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,19 +63,38 @@ def find_consensus(
     -----
     Beyond `landmarks` customers every fit draws landmarks of its own; memory and time are linear in n then.
     """
+    from joblib import cpu_count
+    from threadpoolctl import threadpool_limits
+
     n = len(revenue)
     wanted = round(share * n)
     total, votes = np.zeros(n), np.zeros(n)
-    for draws in np.random.SeedSequence(seed).spawn(fits):
-        percentiles = _percentiles(features, revenue, np.random.default_rng(draws), landmarks)
-        total += percentiles
-        votes[_order(percentiles, revenue)[:wanted]] += 1
+
+    def percentiles(draws: np.random.SeedSequence) -> np.ndarray:
+        return _percentiles(features, revenue, np.random.default_rng(draws), landmarks)
+
+    # A fit a core: the trees of a small shop are made faster than scikit-learn hands them to threads of its own.
+    with threadpool_limits(1), ThreadPoolExecutor(cpu_count()) as cores:
+        for found in cores.map(percentiles, np.random.SeedSequence(seed).spawn(fits)):
+            total += found
+            votes[_chosen(found, revenue, wanted)] += 1
     scores = total / fits
-    order = _order(scores, revenue)
     ranks = np.empty(n, dtype=np.int64)
-    ranks[order] = np.arange(1, n + 1)
-    chosen = ranks <= wanted
+    ranks[_order(scores, revenue)] = np.arange(1, n + 1)
+    chosen = _chosen(scores, revenue, wanted)
     return Consensus(scores, ranks, chosen, np.where(chosen, votes, fits - votes) / fits)
+
+
+def _chosen(scores: np.ndarray, revenue: np.ndarray, wanted: int) -> np.ndarray:
+    """The first `wanted` (n,), without those who are like the first one left out: nothing tells them apart, and a group
+    cut through them would be made up."""
+    order = _order(scores, revenue)
+    chosen = np.zeros(len(scores), dtype=bool)
+    chosen[order[:wanted]] = True
+    if wanted < len(order):
+        first_out = order[wanted]
+        chosen &= (np.round(scores, 12) != np.round(scores[first_out], 12)) | (revenue != revenue[first_out])
+    return chosen
 
 
 def _order(scores: np.ndarray, revenue: np.ndarray) -> np.ndarray:
@@ -95,7 +115,7 @@ def _percentiles(
     # As the trees compare them; otherwise scikit-learn would convert them at every call.
     matrix = np.ascontiguousarray(features, dtype=np.float32)
     forest = RandomForestRegressor(
-        TREES, min_samples_leaf=LEAST_IN_LEAF, random_state=int(generator.integers(2**31)), n_jobs=-1
+        TREES, min_samples_leaf=LEAST_IN_LEAF, random_state=int(generator.integers(2**31)), n_jobs=1
     )
     forest.fit(matrix[sample], revenue[sample])
     offsets = np.cumsum([0, *(tree.tree_.node_count for tree in forest.estimators_)])

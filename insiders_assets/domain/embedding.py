@@ -1,16 +1,13 @@
 """The reference recipe's embedding: a random forest's leaves, reduced by UMAP.
 
-Belongs here: scaling, the forest, the choice of its features, the leaves, the embedding, and how the fitted models are
-kept and reloaded. Does not belong here: clusters (:mod:`.clustering`). umap is imported only where it is used: it
-brings TensorFlow and costs seconds.
+Belongs here: the design matrix, scaling, the reference's forest, the choice of its features, its leaves, and the one
+way to call UMAP. Does not belong here: the product's own embedding (:mod:`.proximity`), how fitted models are kept
+(:mod:`.fitted_files`), clusters (:mod:`.clustering`). umap is imported only where it is used: it brings TensorFlow and
+costs seconds.
 """
 
 from __future__ import annotations
 
-import io
-import json
-import re
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,31 +16,19 @@ import numpy as np
 import pyarrow as pa
 
 from insiders_assets.contracts.table import as_floats
+from insiders_assets.domain.feature_words import FEATURES
 
 if TYPE_CHECKING:
     import pandas as pd
     from sklearn.ensemble import RandomForestRegressor
     from sklearn.preprocessing import MinMaxScaler
 
-FEATURES = (
-    "recency_days",
-    "purchases",
-    "unique_products_purchased",
-    "items_purchased",
-    "avg_ticket",
-    "avg_recency_days",
-    "frequency",
-    "number_returns",
-    "monetary_returns",
-    "avg_basket_size",
-    "unique_avg_basket",
-    "returns_ratio",
-)
 TREES = 250
 SEED = 42
 COMPONENTS = 10
 LEAST_IMPORTANCE = 0.01
 FEWEST_FOR_UMAP = 12
+NEIGHBOURS = 15
 
 
 @dataclass(frozen=True)
@@ -126,74 +111,30 @@ def fit_tree_embedding(customers: pd.DataFrame, target: np.ndarray) -> TreeEmbed
         scaler=scaler,
         forest=fitted,
         leaves=leaves,
-        components=_umap(leaves),
+        components=reduced_by_umap(leaves),
     )
 
 
-def _umap(leaves: np.ndarray) -> np.ndarray:
+def reduced_by_umap(
+    points: np.ndarray, neighbours: tuple[np.ndarray, np.ndarray] | None = None, components: int = COMPONENTS
+) -> np.ndarray:
+    """UMAP (McInnes, Healy and Melville 2018) of n points, shape (n, components); one thread, seed 42.
+
+    `neighbours` are the numbers and distances (n, k) of each point's nearest ones, itself first, where they are known;
+    otherwise they are found by Euclidean distance of `points` (n, d).
+    """
     import warnings
 
     import umap
 
+    known = {"precomputed_knn": neighbours} if neighbours is not None else {}
+    near = neighbours[0].shape[1] if neighbours is not None else min(NEIGHBOURS, len(points) - 1)
     with warnings.catch_warnings():
         # With a seed UMAP runs on one thread and says so each time; that is what we want.
         warnings.filterwarnings("ignore", message="n_jobs value")
         # Customers whose leaves nobody shares keep a place of their own; the silhouette shows it.
         warnings.filterwarnings("ignore", message="Graph is not fully connected")
-        reducer = umap.UMAP(n_components=COMPONENTS, n_neighbors=min(15, len(leaves) - 1), random_state=SEED, n_jobs=1)
-        return np.asarray(reducer.fit_transform(leaves), dtype="float64")
-
-
-def model_files(fitted: TreeEmbedding, customer_ids: list[str]) -> dict[str, bytes]:
-    """The fitted models as files that need no pickle: forest and scaler in skops, leaves in Parquet, choice in JSON."""
-    import pyarrow.parquet as pq
-    import skops.io
-
-    leaves = io.BytesIO()
-    columns = {f"tree_{i}": fitted.leaves[:, i].astype("int32") for i in range(fitted.leaves.shape[1])}
-    pq.write_table(pa.table({"customer_id": customer_ids, **columns}), leaves, compression="zstd")
-
-    def packed(model: object) -> bytes:
-        return _plain(skops.io.dumps(model))
-
-    about = {"features": list(FEATURES), "chosen": list(fitted.chosen), "importances": dict(fitted.importances)}
-    return {
-        "forest.skops": packed(fitted.forest),
-        "scaler.skops": packed(fitted.scaler),
-        "leaves.parquet": leaves.getvalue(),
-        "embedding.json": json.dumps(about, indent=1).encode(),
-    }
-
-
-def _plain(archive: bytes) -> bytes:
-    """A skops archive without the time of writing and without memory addresses: equal models give equal bytes."""
-    with zipfile.ZipFile(io.BytesIO(archive)) as old:
-        schema = old.read("schema.json").decode()
-        found = re.findall(r'"__id__": ([0-9]+)|"([0-9]+)\.npy"', schema)
-        addresses = dict.fromkeys(by_id or by_file for by_id, by_file in found)
-        numbers = {address: str(i) for i, address in enumerate(addresses)}
-
-        def numbered(place: re.Match[str]) -> str:
-            return place[0].replace(place[1], numbers[place[1]])
-
-        schema = re.sub(r'"__id__": ([0-9]+)', numbered, schema)
-        schema = re.sub(r'"([0-9]+)\.npy"', numbered, schema)
-        written = io.BytesIO()
-        with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as new:
-            for name in old.namelist():
-                content = schema.encode() if name == "schema.json" else old.read(name)
-                new_name = f"{numbers[name.removesuffix('.npy')]}.npy" if name.endswith(".npy") else name
-                new.writestr(zipfile.ZipInfo(new_name), content, zipfile.ZIP_DEFLATED, 1)
-        return written.getvalue()
-
-
-def leaves_from_files(files: Mapping[str, bytes], customers: pd.DataFrame) -> np.ndarray:
-    """Leaf numbers (n, TREES) of customers in a forest that was kept by :func:`model_files`."""
-    import skops.io
-
-    chosen = json.loads(files["embedding.json"])["chosen"]
-    scaler = skops.io.loads(files["scaler.skops"])
-    # sklearn's own compiled tree is the one type beyond skops' defaults; anything else in the file is refused.
-    forest = skops.io.loads(files["forest.skops"], trusted=["sklearn.tree._tree.Tree"])
-    scaled = scaler.transform(design_matrix(customers))
-    return forest.apply(scaled[:, [FEATURES.index(name) for name in chosen]])
+        # Nobody is placed later by UMAP itself.
+        warnings.filterwarnings("ignore", message="precomputed_knn")
+        reducer = umap.UMAP(n_components=components, n_neighbors=near, random_state=SEED, n_jobs=1, **known)
+        return np.asarray(reducer.fit_transform(points), dtype="float64")

@@ -11,8 +11,11 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-MEMBER = "l.cluster_rank = 1"
-SQL_TABLES = ("month_totals", "customer_features", "cluster_labels", "revenue_forecast")
+from insiders_assets.contracts.programme import INSIDE
+
+MEMBER = f"m.status IN ({', '.join(repr(status) for status in INSIDE)})"
+
+MEMBERSHIP = "insiders_membership"
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ def facts_of(month: dt.date, first_of_window: dt.date) -> list[Fact]:
 def _over_features(select: str, month: dt.date, where: str = "TRUE") -> str:
     return (
         f"SELECT {select} FROM insiders.customer_features f "
-        "JOIN insiders.cluster_labels l ON l.month = f.month AND l.customer_id = f.customer_id "
+        "LEFT JOIN insiders.insiders_membership m ON m.month = f.month AND m.customer_id = f.customer_id "
         f"WHERE f.month = DATE '{month}' AND {where}"
     )
 
@@ -107,12 +110,13 @@ def _members(month: dt.date, first: dt.date) -> list[Fact]:
 
     def share(column: str, base: str, denominator: str, name: str) -> Fact:
         what = "revenue" if column == "gross_revenue" else "items"
-        part = f"sum(CASE WHEN {MEMBER} THEN f.{column} END)"
+        among = f"f.clusterable AND {MEMBER}" if name == "clusterable" else MEMBER
+        part = f"sum(CASE WHEN {among} THEN f.{column} END)"
         return Fact(
             f"members.share_of_{what}_{name}",
             f"Members' share of {'gross revenue' if what == 'revenue' else 'items bought'}, {denominator}",
             "share",
-            "cluster_labels",
+            MEMBERSHIP,
             _over_features(f"CAST({part} AS double precision) / CAST(nullif({base}, 0) AS double precision)", month),
             denominator,
         )
@@ -124,12 +128,18 @@ def _members(month: dt.date, first: dt.date) -> list[Fact]:
         return f"({_all_sales(f'sum({column})', month, first)})"
 
     return [
-        Fact("members.count", "Insiders", "customers", "cluster_labels", of_members("count(*)")),
+        Fact(
+            "members.count",
+            "Insiders",
+            "customers",
+            MEMBERSHIP,
+            f"SELECT count(*) FROM insiders.insiders_membership m WHERE m.month = DATE '{month}' AND {MEMBER}",
+        ),
         Fact(
             "members.share_of_clusterable",
             "Insiders as a share of the clusterable customers",
             "share",
-            "cluster_labels",
+            MEMBERSHIP,
             _over_features(
                 f"CAST(count(CASE WHEN {MEMBER} THEN 1 END) AS double precision) / nullif(count(*), 0)",
                 month,
@@ -141,14 +151,14 @@ def _members(month: dt.date, first: dt.date) -> list[Fact]:
             "members.revenue",
             "Gross revenue of the Insiders in the window",
             "currency",
-            "cluster_labels",
+            MEMBERSHIP,
             of_members("coalesce(sum(f.gross_revenue), 0)"),
         ),
         Fact(
             "members.net_revenue",
             "Net revenue of the Insiders in the window (returns taken off)",
             "currency",
-            "cluster_labels",
+            MEMBERSHIP,
             of_members("coalesce(sum(f.net_revenue), 0)"),
         ),
         *(
@@ -164,15 +174,15 @@ def _members(month: dt.date, first: dt.date) -> list[Fact]:
             "members.least_items",
             "Fewest items bought by an Insider",
             "items",
-            "cluster_labels",
+            MEMBERSHIP,
             of_members("min(f.items_purchased)"),
         ),
         Fact(
             "others.most_items",
             "Most items bought by a clusterable customer who is not an Insider",
             "items",
-            "cluster_labels",
-            _over_features("max(f.items_purchased)", month, "f.clusterable AND coalesce(l.cluster_rank, 0) <> 1"),
+            MEMBERSHIP,
+            _over_features("max(f.items_purchased)", month, f"f.clusterable AND NOT coalesce({MEMBER}, FALSE)"),
         ),
     ]
 
@@ -195,7 +205,7 @@ def _characteristics(month: dt.date) -> list[Fact]:
             f"members.{kind}_{column}",
             f"{word} {words}, per Insider",
             unit,
-            "cluster_labels",
+            MEMBERSHIP,
             _over_features(expression.format(column), month, MEMBER),
             "Insiders",
         )
@@ -206,7 +216,7 @@ def _characteristics(month: dt.date) -> list[Fact]:
         "members.ticket_as_ratio_of_means",
         "Gross revenue of all Insiders per purchase of all Insiders (a ratio of means, not a mean of tickets)",
         "currency",
-        "cluster_labels",
+        MEMBERSHIP,
         _over_features(
             "CAST(sum(f.gross_revenue) AS double precision) / nullif(sum(f.purchases), 0)",
             month,
@@ -219,7 +229,11 @@ def _characteristics(month: dt.date) -> list[Fact]:
 
 def _segments(month: dt.date) -> list[Fact]:
     def of_rank(rank: int, select: str) -> str:
-        return _over_features(select, month, f"l.cluster_rank = {rank}")
+        return (
+            f"SELECT {select} FROM insiders.cluster_labels l JOIN insiders.customer_features f "
+            "ON f.month = l.month AND f.customer_id = l.customer_id "
+            f"WHERE l.month = DATE '{month}' AND l.cluster_rank = {rank}"
+        )
 
     per_rank = [
         fact

@@ -15,10 +15,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-OUTSIDE, PROVISIONAL, MEMBER, GRACE, LEFT = "outside", "provisional", "member", "grace", "left"
-# Those who have the programme's advantages.
-INSIDE = (PROVISIONAL, MEMBER, GRACE)
-ENTER, EXIT, TO_GRACE, RETURN, OVERRIDE = "enter", "exit", "grace", "return", "override"
+from insiders_assets.contracts.programme import EVENTS, GRACE, INSIDE, LEFT, MEMBER, OUTSIDE, PROVISIONAL
+
+ENTER, EXIT, TO_GRACE, RETURN, OVERRIDE = EVENTS
 INCLUDE, EXCLUDE = "include", "exclude"
 
 
@@ -64,13 +63,14 @@ class MonthOfRule:
 class Standing:
     """A customer at the end of a month.
 
-    since: first month of the status. months_in_grace: months in a row below the rule. months_short: of them, in a row
-    so far below that staying is at stake. months_holding: in a row in which the rule holds.
+    since: first month of the status; None for who was never in. months_in_grace: months in a row below the rule.
+    months_short: of them, in a row so far below that staying is at stake. months_holding: in a row in which the rule
+    holds.
     """
 
     customer_id: str
     status: str
-    since: dt.date
+    since: dt.date | None
     months_in_grace: int
     months_short: int
     months_holding: int
@@ -104,7 +104,7 @@ class _Customer:
 
 @dataclass(frozen=True)
 class Replay:
-    """Every month's standings (of all but those who were never in) and all events, in order."""
+    """Every month's standings, of all for whom the rule or a word ever held, and all events, in order."""
 
     standings: Mapping[dt.date, list[Standing]] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
@@ -133,9 +133,7 @@ def replay(months: Sequence[MonthOfRule], policy: Policy, overrides: Sequence[Ov
                 events.append(event)
         begun = begun or not month.provisional
         standings[month.month] = [
-            _standing(name, customer, words.get(name))
-            for name, customer in sorted(customers.items())
-            if customer.since is not None
+            _standing(name, customer, words.get(name)) for name, customer in sorted(customers.items())
         ]
     return Replay(standings, events)
 
@@ -200,5 +198,4 @@ def _kind(before: str, after: str) -> str:
 
 
 def _standing(name: str, customer: _Customer, word: Override | None) -> Standing:
-    assert customer.since is not None
     return Standing(name, customer.shown, customer.since, customer.below, customer.short, customer.holding, word)

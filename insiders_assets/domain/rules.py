@@ -1,27 +1,22 @@
-"""The rule card: the shortest rule on plain features that says who is chosen, how faithful it is, and the same as SQL.
+"""Rules on plain features: what a member has to fulfil, as people and databases read it.
 
-Belongs here: conditions, rules, finding one, and judging it. Does not belong here: who is chosen (:mod:`.consensus`),
-or what a member has to do to stay (:mod:`.membership`).
+Belongs here: conditions and rules, whom they hold for, their text. Does not belong here: finding one
+(:mod:`.rule_card`), which one is in force (:mod:`.programme`), or what a member has to do to stay (:mod:`.membership`).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
+
+from insiders_assets.domain.feature_words import RULE_FEATURES
 
 AT_LEAST, AT_MOST = ">=", "<="
 ALL, ANY = "all", "any"
 MOST_CONDITIONS = 3
-FOLDS = 10
-# A further condition has to bring so much: F1, cross-validated.
-WORTH_A_CONDITION = 0.005
-# So many rules of a length are tried with one more condition.
-BEAM = 6
-MOST_PASSES = 5
 
 Columns = Mapping[str, np.ndarray]
 
@@ -40,9 +35,12 @@ class Condition:
         A missing value does not hold.
         """
         values = customers[self.feature]
-        if self.direction == AT_LEAST:
-            return np.asarray(values >= _share_of(self.threshold, slack))
-        return np.asarray(values <= _share_of(self.threshold, 1 / slack))
+        kept = self.kept(slack)
+        return np.asarray(values >= kept if self.direction == AT_LEAST else values <= kept)
+
+    def kept(self, slack: float) -> float:
+        """The threshold that whoever needs only a share `slack` of it has to keep."""
+        return _share_of(self.threshold, slack if self.direction == AT_LEAST else 1 / slack)
 
     @property
     def sql(self) -> str:
@@ -74,176 +72,25 @@ class Rule:
         return frozenset(condition.feature for condition in self.conditions)
 
 
-@dataclass(frozen=True)
-class Fidelity:
-    """How a rule agrees with who is chosen; shares 0 to 1."""
-
-    precision: float
-    recall: float
-    f1: float
-
-
-@dataclass(frozen=True)
-class RuleCard:
-    """The rule found, its agreement with the chosen (in sample and cross-validated), and the best rule on others.
-
-    exceptions: (n,) customers whom the rule has on the other side. `runner_up` does not look at the same features.
-    """
-
-    rule: Rule
-    in_sample: Fidelity
-    cross_validated: Fidelity
-    exceptions: np.ndarray
-    runner_up: Rule | None
-    runner_up_cross_validated: Fidelity | None
-
-
-def find_rule(customers: Columns, chosen: np.ndarray, features: Sequence[str], seed: int) -> RuleCard:
-    """The shortest rule whose cross-validated F1 no longer rule betters by WORTH_A_CONDITION.
-
-    Parameters
-    ----------
-    customers: feature -> (n,) floats; a missing value is NaN. chosen: (n,) bool, some of them true and some false.
-    features: those that a rule may look at. seed: of the folds.
+def parse_rule(text: str) -> Rule:
+    """A rule as a person writes it, or as :attr:`Rule.sql` does: `items_purchased >= 2759 and recency_days <= 90`.
 
     Raises
     ------
-    ValueError: everybody or nobody is chosen.
+    ValueError: it is no such rule; the sentence says how one is written.
     """
-    if chosen.all() or not chosen.any():
-        raise ValueError("a rule needs customers who are chosen and customers who are not")
-    columns = {name: customers[name] for name in features}
-    folds = _folds(chosen, np.random.default_rng(seed))
-    by_length = [
-        _cross_validated(columns, chosen, folds, length) for length in range(1, min(MOST_CONDITIONS, len(features)) + 1)
-    ]
-    length = 0
-    for longer in range(1, len(by_length)):
-        if by_length[longer].f1 >= by_length[length].f1 + WORTH_A_CONDITION:
-            length = longer
-    rule = _best_rules(columns, chosen, length + 1)[0]
-    others = [name for name in features if name not in rule.features]
-    runner_up, beside = None, None
-    if others:
-        remaining = {name: columns[name] for name in others}
-        runner_up = _best_rules(remaining, chosen, 1)[0]
-        beside = _cross_validated(remaining, chosen, folds, 1)
-    holds = rule.holds(columns)
-    return RuleCard(rule, fidelity(holds, chosen), by_length[length], holds != chosen, runner_up, beside)
-
-
-def fidelity(selected: np.ndarray, chosen: np.ndarray) -> Fidelity:
-    """Precision, recall and F1 of a selection (n,) of those who are chosen (n,)."""
-    hits, selections, wanted = int((selected & chosen).sum()), int(selected.sum()), int(chosen.sum())
-    precision = hits / selections if selections else 0.0
-    recall = hits / wanted if wanted else 0.0
-    return Fidelity(precision, recall, _f1(hits, selections, wanted))
-
-
-def _cross_validated(columns: Columns, chosen: np.ndarray, folds: np.ndarray, length: int) -> Fidelity:
-    """Of the best rule of that length, found without each fold and judged on it; the folds' verdicts are pooled."""
-    selected = np.zeros(len(chosen), dtype=bool)
-    for fold in range(folds.max() + 1):
-        inside = folds == fold
-        best = _best_rules({name: column[~inside] for name, column in columns.items()}, chosen[~inside], length)[0]
-        selected[inside] = best.holds({name: column[inside] for name, column in columns.items()})
-    return fidelity(selected, chosen)
-
-
-def _folds(chosen: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """A fold (n,) for every customer; the chosen are spread evenly, as far as there are enough of them."""
-    count = max(2, min(FOLDS, int(chosen.sum()), int((~chosen).sum())))
-    folds = np.empty(len(chosen), dtype=np.int64)
-    for group in (chosen, ~chosen):
-        places = np.flatnonzero(group)
-        folds[generator.permutation(places)] = np.arange(len(places)) % count
-    return folds
-
-
-def _best_rules(columns: Columns, chosen: np.ndarray, length: int) -> list[Rule]:
-    """Rules of so many conditions, the best by F1 first; a longer one is a good shorter one with another condition."""
-    found = _scored(((Rule((condition,)), score) for condition, score in _conditions(columns, chosen)), BEAM)
-    for _ in range(length - 1):
-        longer = {}
-        for rule in found:
-            connectives = (rule.connective,) if len(rule.conditions) > 1 else (ALL, ANY)
-            for connective in connectives:
-                for condition, score in _conditions(columns, chosen, (rule, connective)):
-                    if condition.feature not in rule.features:
-                        parts = sorted((*rule.conditions, condition), key=lambda one: (one.feature, one.direction))
-                        longer[Rule(tuple(parts), connective)] = score
-        if not longer:
-            break
-        refined = (_refined(columns, chosen, rule) for rule in _scored(iter(longer.items()), BEAM))
-        found = _scored(((rule, fidelity(rule.holds(columns), chosen).f1) for rule in refined), BEAM)
-    return found
-
-
-def _refined(columns: Columns, chosen: np.ndarray, rule: Rule) -> Rule:
-    """The rule with every threshold set anew beside the others until none moves: the first was set for itself alone."""
-    for _ in range(MOST_PASSES):
-        before = rule
-        for one in rule.conditions:
-            others = tuple(other for other in rule.conditions if other != one)
-            candidates = _conditions(columns, chosen, (Rule(others, rule.connective), rule.connective), [one.feature])
-            anew = next((found for found, _ in candidates if found.direction == one.direction), one)
-            parts = sorted((*others, anew), key=lambda part: (part.feature, part.direction))
-            rule = Rule(tuple(parts), rule.connective)
-        if rule == before:
-            break
-    return rule
-
-
-def _scored(rules: Iterator[tuple[Rule, float]], most: int) -> list[Rule]:
-    """The best by score; equal ones by their words, so that the order of features has no influence."""
-    return [rule for rule, _ in sorted(rules, key=lambda one: (-round(one[1], 12), one[0].sql))[:most]]
-
-
-def _conditions(
-    columns: Columns,
-    chosen: np.ndarray,
-    joined_to: tuple[Rule, str] | None = None,
-    features: Sequence[str] = (),
-) -> Iterator[tuple[Condition, float]]:
-    """For every feature (or those named) and direction the threshold with the highest F1, and that F1: of the condition
-    alone or joined to a rule."""
-    free = np.ones(len(chosen), dtype=bool)
-    kept = ~free
-    if joined_to:
-        rule, connective = joined_to
-        holds = rule.holds(columns)
-        free, kept = (holds, kept) if connective == ALL else (~holds, holds)
-    base_hits, base_selected, wanted = int((kept & chosen).sum()), int(kept.sum()), int(chosen.sum())
-    for name in features or columns:
-        column = columns[name]
-        for direction in (AT_LEAST, AT_MOST):
-            usable = free & ~np.isnan(column)
-            if not usable.any():
-                continue
-            values = column[usable] if direction == AT_LEAST else -column[usable]
-            order = np.argsort(-values, kind="stable")
-            values, hits = values[order], np.cumsum(chosen[usable][order])
-            counts = np.arange(1, len(values) + 1)
-            scores = 2 * (hits + base_hits) / (counts + base_selected + wanted)
-            ends = np.append(values[1:] < values[:-1], True)  # equal values stand on one side of any threshold
-            scores = np.where(ends, scores, -1.0)
-            best = int(scores.argmax())
-            outside = values[best + 1] if best + 1 < len(values) else -math.inf
-            threshold = _roundest(float(outside), float(values[best]))
-            yield Condition(name, direction, threshold if direction == AT_LEAST else -threshold), float(scores[best])
-
-
-def _roundest(outside: float, inside: float) -> float:
-    """The number above `outside` and up to `inside` with the fewest digits, the nearest to `inside` of these: every
-    one of them selects the same customers, and people keep the round one in mind."""
-    if not math.isfinite(outside) or inside == 0:
-        return inside
-    for digits in range(math.floor(math.log10(abs(inside))), -5, -1):
-        unit = 10.0**digits
-        candidate = round(math.floor(inside / unit + 1e-9) * unit, 6)
-        if outside < candidate <= inside:
-            return candidate
-    return inside
+    connectives = {word.lower() for word in re.findall(r"\b(and|or)\b", text, re.IGNORECASE)}
+    parts = re.split(r"\s+(?:and|or)\s+", text.strip(), flags=re.IGNORECASE)
+    matches = [re.fullmatch(r"(\w+)\s*(>=|<=)\s*(-?[0-9]+(?:\.[0-9]+)?)", part.strip()) for part in parts]
+    if len(connectives) > 1 or len(parts) > MOST_CONDITIONS or not all(matches):
+        raise ValueError(
+            f"{text!r} is no rule; write up to {MOST_CONDITIONS} conditions joined by `and` or by `or`, for example "
+            "items_purchased >= 2759 and recency_days <= 90"
+        )
+    conditions = tuple(Condition(match[1], match[2], float(match[3])) for match in matches if match)
+    if unknown := [one.feature for one in conditions if one.feature not in RULE_FEATURES]:
+        raise ValueError(f"{unknown[0]} is no feature that a rule can use; there are {', '.join(RULE_FEATURES)}")
+    return Rule(conditions, ANY if connectives == {"or"} else ALL)
 
 
 def _share_of(threshold: float, slack: float) -> float:
@@ -251,21 +98,6 @@ def _share_of(threshold: float, slack: float) -> float:
     return threshold * slack if threshold >= 0 else threshold / slack
 
 
-def _f1(hits: int, selected: int, wanted: int) -> float:
-    return 2 * hits / (selected + wanted) if selected + wanted else 0.0
-
-
 def _written(threshold: float) -> str:
-    """A threshold as SQL reads it back exactly."""
-    return str(int(threshold)) if float(threshold).is_integer() else repr(float(threshold))
-
-
-def disagreement(first: np.ndarray, second: np.ndarray) -> float:
-    """One minus the Jaccard index of two selections (n,), 0 where both are empty."""
-    either = int((first | second).sum())
-    return 1 - int((first & second).sum()) / either if either else 0.0
-
-
-def pairwise_jaccard(selections: Sequence[np.ndarray]) -> list[float]:
-    """The Jaccard index of every two selections (n,)."""
-    return [1 - disagreement(first, second) for first, second in combinations(selections, 2)]
+    """A threshold as SQL reads it back exactly, never in powers of ten."""
+    return np.format_float_positional(threshold, trim="-")

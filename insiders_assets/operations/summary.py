@@ -11,6 +11,7 @@ from pathlib import Path
 
 from insiders_assets.assets.platform import Platform
 from insiders_assets.contracts.report import REPORT_FACTS
+from insiders_assets.domain.facts import MEMBER
 from insiders_assets.operations.pages import place_of_page, show_page
 from insiders_assets.partitions import key_of
 from insiders_assets.reporting.page import NOT_KNOWN, write_number
@@ -74,7 +75,7 @@ def _next_month(told: dict[str, str]) -> list[tuple[str, str, str]]:
 def _first_members(platform: Platform, month: str, currency: str) -> list[tuple[str, str]]:
     found = platform.warehouse.query(
         "SELECT f.customer_id, f.gross_revenue "
-        "FROM customer_features f JOIN cluster_labels l USING (month, customer_id) "
-        f"WHERE f.month = DATE '{month}' AND l.cluster_rank = 1 ORDER BY f.gross_revenue DESC, f.customer_id LIMIT 5"
+        "FROM customer_features f JOIN insiders_membership m USING (month, customer_id) "
+        f"WHERE f.month = DATE '{month}' AND {MEMBER} ORDER BY f.gross_revenue DESC, f.customer_id LIMIT 5"
     )
     return [(customer, write_number(float(revenue), "currency", currency)) for customer, revenue in found.rows]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from insiders_assets.domain.consensus import Consensus, find_consensus
-from insiders_assets.domain.rules import pairwise_jaccard
+from insiders_assets.domain.rule_card import pairwise_jaccard
 
 FEW_FITS = 4
 

@@ -31,8 +31,6 @@ from insiders_assets.domain.embedding import (
     design_matrix,
     fit_tree_embedding,
     in_order_of_appearance,
-    leaves_from_files,
-    model_files,
     revenue_as_the_notebook_added_it,
 )
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from insiders_assets.domain.rules import ALL, ANY, AT_LEAST, AT_MOST, Condition, Rule, fidelity, find_rule
+from insiders_assets.domain.rule_card import fidelity, find_rule
+from insiders_assets.domain.rules import ALL, ANY, AT_LEAST, AT_MOST, Condition, Rule
 
 FEATURES = ("items", "recency", "ticket", "returns")
 

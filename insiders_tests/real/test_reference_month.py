@@ -28,7 +28,8 @@ from insiders_assets.contracts.customers import CUSTOMER_FEATURES
 from insiders_assets.contracts.forecast import REVENUE_FORECAST
 from insiders_assets.contracts.segments import TREE_EMBEDDING
 from insiders_assets.domain.clustering import segment
-from insiders_assets.domain.embedding import TREES, in_order_of_appearance, leaves_from_files
+from insiders_assets.domain.embedding import TREES, in_order_of_appearance
+from insiders_assets.domain.fitted_files import leaves_from_files
 from insiders_assets.domain.forecasting import open_days
 from insiders_assets.domain.network import MODEL_FILE, SCALER_FILE, Network
 from insiders_assets.operations.running import Progress, Wanted, run

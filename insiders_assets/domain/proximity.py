@@ -1,0 +1,147 @@
+"""The product's embedding: forest proximity as a sparse neighbour graph, laid out by UMAP; others placed by landmarks.
+
+Belongs here: the forest with filled leaves, its proximities, and the places of customers in it. Does not belong here:
+the reference's embedding (:mod:`.embedding`) or clusters (:mod:`.clustering`).
+
+With leaves of at least 20 customers two forests agree on who is near whom; with the reference's leaves of 1.6 they do
+not, and Euclid on the numbers of leaves means nothing. Nothing here grows with the square of the customers beyond
+LANDMARKS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from insiders_assets.domain.embedding import NEIGHBOURS, SEED, TREES, reduced_by_umap
+from insiders_assets.domain.feature_words import FEATURES
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+    from sklearn.ensemble import RandomForestRegressor
+
+LEAST_IN_LEAF = 20
+LANDMARKS = 4_000
+# Rows of the proximity matrix, customers by landmarks, that stand in memory at a time.
+CHUNK = 1_000
+
+
+@dataclass(frozen=True)
+class ProximityEmbedding:
+    """A fitted embedding of n customers, m of them landmarks.
+
+    importances: of all FEATURES in the forest, shares that sum to 1. landmarks: (m,) places of the landmarks among the
+    n customers, ascending. leaves: (m, TREES) the landmarks' leaf numbers. landmark_components: (m, 10).
+    """
+
+    importances: Mapping[str, float]
+    forest: RandomForestRegressor
+    landmarks: np.ndarray
+    leaves: np.ndarray
+    landmark_components: np.ndarray
+
+    def place(self, features: np.ndarray) -> np.ndarray:
+        """Components (rows, 10) of customers by their features (rows, 12) in the order of FEATURES: the mean of the
+        nearest landmarks', weighted by proximity. Time and memory are linear in the rows."""
+        graph = _Proximity(self.forest, self.leaves)
+        places = np.empty((len(features), self.landmark_components.shape[1]))
+        for start in range(0, len(features), CHUNK):
+            rows = slice(start, start + CHUNK)
+            numbers, distances = graph.nearest(self.forest.apply(as_trees_read(features[rows])))
+            # A customer who shares no leaf with any landmark stands at the mean of the first ones.
+            weights = np.maximum(1 - distances, 1e-9)
+            weights /= weights.sum(axis=1, keepdims=True)
+            places[rows] = np.einsum("nk,nkc->nc", weights, self.landmark_components[numbers])
+        return places
+
+
+def fit_proximity_embedding(
+    features: np.ndarray, revenue: np.ndarray, landmarks: int = LANDMARKS, seed: int = SEED
+) -> ProximityEmbedding:
+    """Fit the product's recipe.
+
+    Parameters
+    ----------
+    features: (n, 12) floats in the order of FEATURES, n >= FEWEST_FOR_UMAP; their scale does not matter to trees.
+    revenue: (n,) gross revenue in the shop's currency: what the forest predicts.
+    landmarks: beyond so many customers the embedding is fitted on so many drawn ones.
+
+    Notes
+    -----
+    The proximity of two customers is the share of trees in which they fall in the same leaf (Breiman 2001); their
+    distance is one minus that (Hamming on leaves). UMAP gets the nearest NEIGHBOURS of each landmark, not a matrix.
+    """
+    from sklearn.ensemble import RandomForestRegressor
+
+    n = len(revenue)
+    drawn = np.arange(n)
+    if n > landmarks:
+        drawn = np.sort(np.random.default_rng(seed).choice(n, landmarks, replace=False))
+    matrix = as_trees_read(features[drawn])
+    forest = RandomForestRegressor(TREES, min_samples_leaf=LEAST_IN_LEAF, random_state=seed, n_jobs=-1)
+    forest.fit(matrix, revenue[drawn])
+    leaves = forest.apply(matrix)
+    numbers, distances = _neighbours(_Proximity(forest, leaves), leaves)
+    return ProximityEmbedding(
+        importances=dict(zip(FEATURES, forest.feature_importances_.tolist(), strict=True)),
+        forest=forest,
+        landmarks=drawn,
+        leaves=leaves,
+        landmark_components=reduced_by_umap(matrix, (numbers, distances)),
+    )
+
+
+def as_trees_read(features: np.ndarray) -> np.ndarray:
+    """As scikit-learn's trees compare values; otherwise every call would convert them anew."""
+    return np.ascontiguousarray(features, dtype=np.float32)
+
+
+class _Proximity:
+    """Who is near whom: leaves that customers share with the landmarks of a forest."""
+
+    def __init__(self, forest: RandomForestRegressor, leaves: np.ndarray):
+        sizes = [tree.tree_.node_count for tree in forest.estimators_]
+        self.offsets = np.cumsum([0, *sizes[:-1]])
+        self.nodes = int(sum(sizes))
+        self.trees = leaves.shape[1]
+        self.of_landmarks = self._indicator(leaves).T.tocsr()
+
+    def nearest(self, leaves: np.ndarray, own: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers and distances (rows, k) of the nearest landmarks, nearest first; ties by the landmarks' order.
+
+        `own` (rows,) is each row's own number where the rows are landmarks: it comes first, whoever else is as near.
+        """
+        shared = (self._indicator(leaves) @ self.of_landmarks).toarray()
+        if own is not None:
+            shared[np.arange(len(own)), own] = self.trees + 1
+        landmarks = shared.shape[1]
+        most = min(NEIGHBOURS, landmarks)
+        # Whole numbers, each its own: more shared leaves first, then the landmarks' order. So a partition, which is
+        # many times faster than sorting, always finds the same ones.
+        order = np.arange(landmarks, dtype=np.int32) - shared.astype(np.int32) * landmarks
+        nearest = np.argpartition(order, most - 1, axis=1)[:, :most]
+        inner = np.argsort(np.take_along_axis(order, nearest, axis=1), axis=1)
+        numbers = np.take_along_axis(nearest, inner, axis=1)
+        counts = np.minimum(np.take_along_axis(shared, numbers, axis=1), self.trees)
+        return numbers, (1 - counts / self.trees).astype(np.float32)
+
+    def _indicator(self, leaves: np.ndarray) -> csr_array:
+        from scipy.sparse import csr_array
+
+        rows, trees = leaves.shape
+        columns = (leaves + self.offsets).ravel()
+        ends = np.arange(0, rows * trees + 1, trees)
+        return csr_array((np.ones(rows * trees, np.float32), columns, ends), shape=(rows, self.nodes))
+
+
+def _neighbours(graph: _Proximity, leaves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest landmarks of every landmark, itself first."""
+    starts = range(0, len(leaves), CHUNK)
+    found = [
+        graph.nearest(leaves[start : start + CHUNK], np.arange(start, min(start + CHUNK, len(leaves))))
+        for start in starts
+    ]
+    return np.concatenate([numbers for numbers, _ in found]), np.concatenate([distances for _, distances in found])
