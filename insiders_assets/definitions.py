@@ -17,6 +17,7 @@ from insiders_assets.assets import (
     customer_consensus,
     customer_features,
     customer_purchases,
+    customer_segments,
     insiders_membership,
     insiders_report,
     landed_invoices,
@@ -25,13 +26,14 @@ from insiders_assets.assets import (
     programme_rule,
     raw_invoices,
     revenue_forecast,
+    segment_profiles,
     tree_embedding,
 )
 from insiders_assets.assets.platform import Platform, open_platform
 from insiders_assets.automation.due import Reach, reach_of
 from insiders_assets.automation.jobs import MONTHLY, jobs, schedules
 from insiders_assets.automation.sensors import sensors
-from insiders_assets.checks import drift, months, publishing
+from insiders_assets.checks import drift, months, programme, publishing
 from insiders_assets.contracts.catalogue import MONTHLY_TABLES
 from insiders_assets.partitions import all_up_to, monthly_partitions
 from insiders_assets.settings import Settings, load_settings
@@ -46,7 +48,12 @@ def build_definitions(settings: Settings, loggers: dict[str, dg.LoggerDefinition
     partitions = monthly_partitions(settings)
     return dg.Definitions(
         assets=[landed_invoices.landed_invoices, *_monthly_assets(settings, partitions)],
-        asset_checks=[*months.build(partitions), *drift.build(partitions), *publishing.build(partitions, settings)],
+        asset_checks=[
+            *months.build(partitions),
+            *programme.build(partitions),
+            *drift.build(partitions),
+            *publishing.build(partitions, settings),
+        ],
         jobs=jobs(partitions),
         schedules=schedules(settings),
         sensors=sensors(settings, reach_of_assets),
@@ -74,6 +81,8 @@ def _monthly_assets(settings: Settings, partitions: dg.PartitionsDefinition) -> 
         month_totals.build(partitions),
         tree_embedding.build(partitions, history),
         cluster_labels.build(partitions),
+        customer_segments.build(partitions, up_to_this_month),
+        segment_profiles.build(partitions, up_to_this_month),
         customer_consensus.build(partitions),
         programme_rule.build(partitions),
         insiders_membership.build(partitions, up_to_this_month),

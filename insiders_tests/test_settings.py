@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from insiders_assets.domain.layouts import CreditNotes
-from insiders_assets.errors import SettingsError
 from insiders_assets.domain.months import parse_month
+from insiders_assets.errors import SettingsError
 from insiders_assets.settings import (
     PREFIX,
     Settings,

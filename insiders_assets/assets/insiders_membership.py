@@ -53,7 +53,7 @@ def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMap
             rows,
             metadata={
                 "insiders": sum(statuses[status] for status in INSIDE),
-                "rule in force": f"{rule.version}: {rule.rule.sql if rule.rule else 'by rank'}" if rule else "none yet",
+                "rule in force": f"{rule.version}: {rule.text}" if rule else "none yet",
                 "statuses": shown_as_table([{"status": one, "customers": count} for one, count in statuses.items()]),
                 "events": shown_as_table([{"event": one, "customers": count} for one, count in events.items()]),
             },

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pyarrow as pa
 
 from insiders_assets.assets.monthly import SETTINGS, Made, Month, monthly_asset
@@ -16,6 +17,7 @@ from insiders_assets.contracts.programme import INSIDERS_MEMBERSHIP
 from insiders_assets.contracts.report import REPORT_FACTS
 from insiders_assets.domain.restatement import Restatement, what_moved
 from insiders_assets.partitions import month_of, window
+from insiders_assets.reporting.programme import ProgrammeOfMonth
 from insiders_assets.storage.lake import Dataset, Reads, Version
 
 PAGE, RESTATED = "report.html", "restated.json"
@@ -31,6 +33,9 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
             "month_totals": window(history_months),
             "customer_features": None,
             "cluster_labels": None,
+            "customer_segments": window(2),
+            "segment_profiles": None,
+            "programme_rule": None,
             "insiders_membership": None,
             "revenue_forecast": None,
         },
@@ -68,7 +73,15 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
         moved = compared_with_before(month, earlier, reads, rows, inputs["insiders_membership"])
         if moved and _tables_read(earlier[-1]) != reads:  # made again from the same, it says no news
             month.log.warning(in_words(moved, currency))
-        page = render_page(month.first_day, first, rows, inputs["revenue_forecast"].frame(), currency, moved)
+        page = render_page(
+            month.first_day,
+            first,
+            rows,
+            inputs["revenue_forecast"].frame(),
+            currency,
+            moved,
+            programme_of(month, inputs),
+        )
         headline: dict[str, float] = {row["key"]: row["value"] for row in rows if row["value"] is not None}
         expected = headline.get("forecast.net_revenue")
         return Made(
@@ -83,6 +96,27 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
         )
 
     return insiders_report
+
+
+def programme_of(month: Month, inputs: Mapping[str, Dataset]) -> ProgrammeOfMonth:
+    """What the programme's tables say of the month, and who moved between segments since the month before."""
+    from insiders_assets.domain.segments import movement
+
+    standing = inputs["insiders_membership"].arrow(["rule_version", "rule"]).slice(length=1).to_pylist()
+    cards = inputs["programme_rule"].arrow().to_pylist()
+    segments = inputs["customer_segments"]
+
+    def placed(scope: str) -> tuple[np.ndarray, list[str]]:
+        rows = segments.only(scope).arrow(["segment_id", "customer_id"])
+        return rows["segment_id"].to_numpy(), rows["customer_id"].to_pylist()
+
+    earlier = [scope for scope in segments.scopes if scope < month.key]
+    return ProgrammeOfMonth(
+        card=cards[0] if cards else None,
+        profiles=inputs["segment_profiles"].arrow().to_pylist(),
+        movement=movement(placed(earlier[-1]), placed(month.key)) if earlier else None,
+        in_force="; ".join(f"{row['rule']} ({row['rule_version']})" for row in standing if row["rule"]),
+    )
 
 
 def compared_with_before(

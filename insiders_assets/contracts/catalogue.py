@@ -14,7 +14,13 @@ from insiders_assets.contracts.programme import (
     PROGRAMME_RULE,
 )
 from insiders_assets.contracts.report import REPORT_FACTS
-from insiders_assets.contracts.segments import CLUSTER_LABELS, TREE_EMBEDDING
+from insiders_assets.contracts.segments import (
+    CLUSTER_LABELS,
+    CUSTOMER_SEGMENTS,
+    SEGMENT_MOVEMENT,
+    SEGMENT_PROFILES,
+    TREE_EMBEDDING,
+)
 from insiders_assets.contracts.table import Table, View
 
 MONTHLY_TABLES: dict[str, Table] = {
@@ -25,6 +31,8 @@ MONTHLY_TABLES: dict[str, Table] = {
     "month_totals": MONTH_TOTALS,
     "tree_embedding": TREE_EMBEDDING,
     "cluster_labels": CLUSTER_LABELS,
+    "customer_segments": CUSTOMER_SEGMENTS,
+    "segment_profiles": SEGMENT_PROFILES,
     "customer_consensus": CUSTOMER_CONSENSUS,
     "programme_rule": PROGRAMME_RULE,
     "insiders_membership": INSIDERS_MEMBERSHIP,
@@ -32,4 +40,4 @@ MONTHLY_TABLES: dict[str, Table] = {
     "insiders_report": REPORT_FACTS,
 }
 PUBLISHED_TABLES = (LANDED_FILES, QUARANTINE_COUNTS, *(table for table in MONTHLY_TABLES.values() if table.published))
-PUBLISHED_VIEWS: tuple[View, ...] = (LANDING_LEDGER, MEMBERSHIP_EVENTS, MEMBERSHIPS)
+PUBLISHED_VIEWS: tuple[View, ...] = (LANDING_LEDGER, SEGMENT_MOVEMENT, MEMBERSHIP_EVENTS, MEMBERSHIPS)

@@ -91,6 +91,7 @@ INSIDERS_MEMBERSHIP = Table(
         Column("months_short", WHOLE, "Of them, in a row so far below that staying is at stake.", at_least=0),
         Column("months_holding", WHOLE, "Months in a row in which the rule holds.", at_least=0),
         Column("rule_version", TEXT, "The rule in force; empty where there is none yet.", nullable=True),
+        Column("rule", TEXT, "Its conditions as SQL, or how the programme goes by rank.", nullable=True),
         Column("rule_holds", FLAG, "Whether the rule in force holds for the customer this month."),
         Column("needs", TEXT, "What would bring the customer in or out, as of the end of the month.", nullable=True),
         Column("event", TEXT, "Change of status in this month.", nullable=True, among=EVENTS),

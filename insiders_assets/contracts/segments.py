@@ -1,10 +1,10 @@
-"""Where customers stand in the embedding, and which segment they fall in.
+"""Where customers stand in the embedding, which segment they fall in, and the segments that last over months.
 
 Belongs here: the results of embedding and clustering. Does not belong here: who is a member of the programme.
 """
 
 from insiders_assets.contracts.customers import CUSTOMER, MONTH
-from insiders_assets.contracts.table import FLAG, REAL, TEXT, WHOLE, Column, Table
+from insiders_assets.contracts.table import DATE, FLAG, REAL, TEXT, WHOLE, Column, Table, View
 
 COMPONENTS = 10
 
@@ -53,4 +53,79 @@ CLUSTER_LABELS = Table(
             precision=4,
         ),
     ),
+)
+
+# Ids of those who are in no segment that lasts.
+NOT_CLUSTERABLE_ID, NOT_SEGMENTED_ID = 0, -1
+NAMES_OF_OTHERS = {
+    NOT_CLUSTERABLE_ID: ("Seen on one day only", "Vistos em um único dia"),
+    NOT_SEGMENTED_ID: ("Not segmented: too few customers this month", "Não segmentados: poucos clientes neste mês"),
+}
+PROFILE_OF_NOT_CLUSTERABLE = (
+    "Customers with fewer than two activity dates, or without a purchase, in the window: too little to compare.",
+    "Clientes com menos de duas datas de atividade, ou sem compra, na janela: pouco para comparar.",
+)
+
+CUSTOMER_SEGMENTS = Table(
+    "customer_segments",
+    "The segment of every customer, under an id that stays the same from month to month; customers who cannot be "
+    "clustered are a segment too, so the rows are all customers of the month.",
+    (
+        MONTH,
+        CUSTOMER,
+        Column(
+            "segment_id",
+            WHOLE,
+            "Lasting id, from 1; 0: not clusterable; -1: the month is too small to be segmented.",
+            at_least=-1,
+        ),
+        Column("segment_en", TEXT, "Name of the segment in English, given when it began."),
+        Column("segment_pt", TEXT, "The same in Portuguese."),
+    ),
+)
+
+SEGMENT_PROFILES = Table(
+    "segment_profiles",
+    "The segments of the month: name, what they are like now, how many and how much, what became of them since the "
+    "month before.",
+    (
+        MONTH,
+        Column("segment_id", WHOLE, "Lasting id, from 1; 0: not clusterable.", key=True, at_least=0),
+        Column("name_en", TEXT, "Name in English, given when the segment began; a handle, not a promise."),
+        Column("name_pt", TEXT, "The same in Portuguese."),
+        Column("profile_en", TEXT, "What the segment is like this month, in English."),
+        Column("profile_pt", TEXT, "The same in Portuguese."),
+        Column("customers", WHOLE, "Customers.", at_least=0),
+        Column("cluster_rank", WHOLE, "Rank by mean revenue, from 1; empty for id 0.", nullable=True, at_least=1),
+        Column("mean_revenue", REAL, "Mean gross revenue per customer, in the shop's currency.", precision=4),
+        Column("born", DATE, "Month in which the segment began; empty for id 0.", nullable=True),
+        Column(
+            "kept",
+            REAL,
+            "Share of its customers of the month before who are still in it, of those clusterable now (0-1).",
+            nullable=True,
+            at_least=0,
+            at_most=1,
+        ),
+        Column("change_en", TEXT, "Split, merged, new or ended segments that it comes of, in words.", nullable=True),
+        Column("change_pt", TEXT, "The same in Portuguese.", nullable=True),
+    ),
+)
+
+SEGMENT_MOVEMENT = View(
+    "segment_movement",
+    "Customers by the segment of the month before and that of the month; segment_before is empty for who is new, "
+    "segment_now for who is not there any more. So rows and columns add up to all customers of both months.",
+    """
+    SELECT month, segment_before, segment_now, count(*) AS customers
+    FROM (SELECT month, customer_id, max(before) AS segment_before, max(now) AS segment_now
+          FROM (SELECT month, customer_id, CAST(NULL AS bigint) AS before, segment_id AS now
+                FROM insiders.customer_segments
+                UNION ALL
+                SELECT CAST(month + INTERVAL '1 month' AS date), customer_id, segment_id, NULL
+                FROM insiders.customer_segments
+                WHERE month < (SELECT max(month) FROM insiders.customer_segments)) both_months
+          GROUP BY month, customer_id) moved
+    GROUP BY month, segment_before, segment_now
+    """,
 )

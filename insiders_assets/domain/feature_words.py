@@ -61,5 +61,7 @@ def written(feature: str, value: float) -> str:
     """A feature's value as an English reader expects it, without its unit; "none" where it is missing."""
     if value != value:
         return "none"
-    decimals = 0 if float(value).is_integer() else WORDS[feature].decimals or 2
-    return f"{value:z,.{decimals}f}"
+    if float(value).is_integer():
+        return f"{value:,.0f}"
+    text = f"{value:z,.{WORDS[feature].decimals or 2}f}"
+    return text if feature in MONEY_FEATURES else text.rstrip("0").rstrip(".")

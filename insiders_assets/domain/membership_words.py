@@ -14,7 +14,7 @@ from insiders_assets.contracts.programme import GRACE, MEMBER, PROVISIONAL
 from insiders_assets.domain.feature_words import WORDS, written
 from insiders_assets.domain.membership import ENTER, INCLUDE, RETURN, Event, Override, Policy, Standing
 from insiders_assets.domain.programme import RuleInForce
-from insiders_assets.domain.rules import ALL, AT_LEAST, Condition, Rule
+from insiders_assets.domain.rules import ALL, AT_LEAST, AT_MOST, Condition, Rule
 
 Values = Mapping[str, float]
 NOT_THERE = "no longer among the clusterable customers of the window"
@@ -74,16 +74,16 @@ class Speaker:
         """Why the rule changed the status. `begins`: a rule comes into force for the first time this month."""
         version, have = self.in_force.version, self._have(event.customer_id, values)
         if event.after == PROVISIONAL:
-            return f"{version} holds, provisionally: {have}"
+            return f"the rule ({version}) holds, provisionally: {have}"
         if event.kind == ENTER and begins:
             return f"the programme begins with {version}: {have}"
         if event.kind == ENTER:
-            return f"{version} holds{_in_a_row(standing.months_holding)}: {have}"
+            return f"the rule ({version}) holds{_in_a_row(standing.months_holding)}: {have}"
         if event.kind == RETURN:
-            return f"{version} holds again: {have}"
+            return f"the rule ({version}) holds again: {have}"
         if event.after != GRACE and standing.months_short >= self.policy.months_to_leave:
             return f"{self._below()}{_in_a_row(standing.months_short)}: {have}"
-        return f"{version} does not hold: {have}"
+        return f"the rule ({version}) does not hold: {have}"
 
     def _have(self, customer: str, values: Values | None) -> str:
         if self.in_force.rule is None:
@@ -155,7 +155,9 @@ def logged(values: np.ndarray | np.float64) -> np.ndarray:
 def _reached(condition: Condition, value: float) -> str:
     words, feature = WORDS[condition.feature].english, condition.feature
     have, need = written(feature, value), written(feature, condition.threshold)
-    return f"{have} of {need} {words}" if condition.direction == AT_LEAST else f"{have} {words}, at most {need}"
+    if condition.direction == AT_MOST:
+        return f"{have} {words}, at most {need}"
+    return f"{have} {words}, {need} needed" if value >= condition.threshold else f"{have} of {need} {words}"
 
 
 def _missing(condition: Condition, value: float) -> str:

@@ -120,6 +120,11 @@ class RuleInForce:
     rule: Rule | None
     provisional: bool = False
 
+    @property
+    def text(self) -> str:
+        """Its conditions as SQL."""
+        return self.rule.sql if self.rule else "by rank"
+
 
 @dataclass(frozen=True)
 class Candidate:

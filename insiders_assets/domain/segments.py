@@ -24,7 +24,6 @@ from insiders_assets.domain.segment_names import Words
 if TYPE_CHECKING:
     import pandas as pd
 
-NOT_CLUSTERABLE = 0
 # A cluster continues a segment only if they share a quarter of the larger one, counting customers of both months. By
 # chance two of ten share about a tenth, and two months have twelve of their thirteen in common: what went on shares far
 # more. Of the larger one, because a remnant inside a big cluster, however complete, must not give it its name.
@@ -265,7 +264,7 @@ def movement(before: Placed, now: Placed) -> pd.DataFrame:
 
     Parameters
     ----------
-    before, now: all customers of a month; those who are not clusterable are in segment NOT_CLUSTERABLE.
+    before, now: all customers of a month; those who are not clusterable are in segment NOT_CLUSTERABLE_ID.
 
     Returns
     -------

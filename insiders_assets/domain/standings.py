@@ -100,6 +100,7 @@ def standing_rows(
                 "months_short": standing.months_short if in_grace else 0,
                 "months_holding": standing.months_holding,
                 "rule_version": teller.rule.version if teller.rule else None,
+                "rule": teller.rule.text if teller.rule else None,
                 "rule_holds": name in holding,
                 "needs": teller.needs(standing),
                 "event": event.kind if event else None,

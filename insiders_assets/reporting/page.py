@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from insiders_assets.domain.restatement import Restatement
 from insiders_assets.partitions import shift
+from insiders_assets.reporting.programme import ProgrammeOfMonth, names_by_rank, told_of_programme
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +35,7 @@ def render_page(
     forecast: pd.DataFrame,
     currency: str,
     moved: Restatement | None = None,
+    programme: ProgrammeOfMonth | None = None,
 ) -> str:
     """The page of a month.
 
@@ -42,6 +44,7 @@ def render_page(
     facts: rows of REPORT_FACTS. forecast: rows of REVENUE_FORECAST of the month; its month rows are shown per model.
     currency: ISO code of the shop's currency.
     moved: how the month stood in its earlier version, if it was restated.
+    programme: what the programme's tables say of the month.
     """
     environment = Environment(
         loader=PackageLoader("insiders_assets.reporting"),
@@ -59,12 +62,16 @@ def render_page(
         """Without the currency, which stands in the table's head."""
         return told(key).removesuffix(f" {currency}")
 
+    programme = programme or ProgrammeOfMonth()
+    profiles = names_by_rank(programme)
     revenues = [by_key[f"segment_{rank:02d}.mean_gross_revenue"]["value"] or 0.0 for rank in SEGMENTS]
     segments = [
         {
             "rank": rank,
             "customers": in_table(f"segment_{rank:02d}.customers"),
             "revenue": in_table(f"segment_{rank:02d}.mean_gross_revenue"),
+            "name": profiles[rank]["name_en"] if rank in profiles else "",
+            "change": profiles[rank]["change_en"] if rank in profiles else None,
             "of_the_highest": max(revenue, 0.0) / max(*revenues, 1.0),
         }
         for rank, revenue in zip(SEGMENTS, revenues, strict=True)
@@ -80,6 +87,7 @@ def render_page(
         value=lambda key: by_key[key]["value"],
         segments=segments,
         outlook=_outlook(forecast),
+        **told_of_programme(programme, shift(month, -1)),
         restated=_restated(moved, currency) if moved else None,
         facts=[{**fact, "written": write_number(fact["value"], fact["unit"], currency)} for fact in facts],
     )

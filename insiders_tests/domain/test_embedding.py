@@ -23,7 +23,6 @@ from insiders_assets.contracts.customers import CUSTOMER_FEATURES
 from insiders_assets.domain.clustering import segment
 from insiders_assets.domain.embedding import (
     COMPONENTS,
-    FEATURES,
     FEWEST_FOR_UMAP,
     LEAST_IMPORTANCE,
     TREES,
@@ -33,6 +32,8 @@ from insiders_assets.domain.embedding import (
     in_order_of_appearance,
     revenue_as_the_notebook_added_it,
 )
+from insiders_assets.domain.feature_words import FEATURES
+from insiders_assets.domain.fitted_files import leaves_from_files, model_files
 
 
 def shop(customers: int, seed: int = 0) -> pd.DataFrame:

@@ -23,15 +23,20 @@ from hypothesis import strategies as st
 from insiders_assets.contracts.customers import CUSTOMER_FEATURES, MONTH_TOTALS
 from insiders_assets.contracts.forecast import REVENUE_FORECAST
 from insiders_assets.contracts.lines import RAW_INVOICES
+from insiders_assets.contracts.programme import INSIDERS_MEMBERSHIP
 from insiders_assets.contracts.segments import CLUSTER_LABELS, NOT_CLUSTERABLE, NOT_SEGMENTED, SEGMENTED
 from insiders_assets.contracts.table import Table
-from insiders_assets.domain.facts import SQL_TABLES, Fact, facts_of
+from insiders_assets.domain.facts import Fact, facts_of
 from insiders_assets.domain.features import customer_features, month_totals
 from insiders_assets.storage.embedded_postgres import EmbeddedPostgres
 from insiders_assets.storage.engine import DuckDBEngine
 from insiders_assets.storage.warehouse import Warehouse
 
-TABLES = {table.name: table for table in (MONTH_TOTALS, CUSTOMER_FEATURES, CLUSTER_LABELS, REVENUE_FORECAST)}
+TABLES = {
+    table.name: table
+    for table in (MONTH_TOTALS, CUSTOMER_FEATURES, CLUSTER_LABELS, INSIDERS_MEMBERSHIP, REVENUE_FORECAST)
+}
+GONE = "customer without a line"
 FIRST = dt.date(2011, 1, 1)
 FULL, WITHOUT_MEMBERS, WITHOUT_LINES = dt.date(2011, 3, 1), dt.date(2011, 2, 1), dt.date(2011, 4, 1)
 MONTHS = (FULL, WITHOUT_MEMBERS, WITHOUT_LINES)
@@ -81,6 +86,33 @@ def labels_of(month: dt.date, features: pa.Table) -> pa.Table:
             "silhouette": pa.array(np.where(segmented, 0.3, np.nan), pa.float64(), from_pandas=True),
         }
     )
+
+
+def membership_of(month: dt.date, labels: pa.Table) -> pa.Table:
+    """Members are the top segment, one of the second is in grace, another has left; and one member has no lines."""
+    frame = labels.to_pandas().fillna({"cluster_rank": 0}).sort_values(["cluster_rank", "customer_id"])
+    second = frame.loc[frame["cluster_rank"] == 2, "customer_id"].tolist()
+    special = dict(zip(second, ("grace", "left"), strict=False))
+    status = {
+        row.customer_id: special.get(row.customer_id, "member" if row.cluster_rank == 1 else "outside")
+        for row in frame[frame["status"] != NOT_CLUSTERABLE].itertuples()
+    }
+    if month == FULL:
+        status[GONE] = "grace"
+    rows = [
+        {
+            "month": month,
+            "customer_id": customer,
+            "status": one,
+            "since": None if one == "outside" else month,
+            "months_in_grace": 0,
+            "months_short": 0,
+            "months_holding": 0,
+            "rule_holds": one == "member",
+        }
+        for customer, one in status.items()
+    ]
+    return pa.Table.from_pylist(rows, schema=INSIDERS_MEMBERSHIP.arrow_schema)
 
 
 def forecast_of(month: dt.date) -> pa.Table:
@@ -133,7 +165,7 @@ def number(rows: list[tuple[Any, ...]]) -> float | None:
 
 
 def tables_of(engine: DuckDBEngine) -> dict[dt.date, dict[str, pa.Table]]:
-    """What the four assets would have written, each table valid by its contract."""
+    """What the assets would have written, each table valid by its contract."""
     lines = {month: lines_of(month, 400) for month in (FIRST, dt.date(2011, 2, 1), dt.date(2011, 3, 1))}
     lines[WITHOUT_LINES] = RAW_INVOICES.empty()
     made = {}
@@ -149,7 +181,8 @@ def tables_of(engine: DuckDBEngine) -> dict[dt.date, dict[str, pa.Table]]:
         made[month] = {
             "month_totals": totals,
             "customer_features": features,
-            "cluster_labels": CLUSTER_LABELS.validate(labels_of(month, features)),
+            "cluster_labels": (labels := CLUSTER_LABELS.validate(labels_of(month, features))),
+            "insiders_membership": INSIDERS_MEMBERSHIP.validate(membership_of(month, labels)),
             "revenue_forecast": REVENUE_FORECAST.validate(forecast_of(month)),
         }
     return made
@@ -185,7 +218,7 @@ def test_every_fact_has_a_name_of_its_own_and_says_what_it_is(day: dt.date, mont
     facts = facts_of(month, (month - dt.timedelta(days=30 * months_before)).replace(day=1))
     assert len({fact.key for fact in facts}) == len(facts)
     assert len({fact.description for fact in facts}) == len(facts)
-    assert {fact.source for fact in facts} <= set(SQL_TABLES) == set(TABLES)
+    assert {fact.source for fact in facts} <= set(TABLES)
     assert all("." in fact.key and fact.unit and fact.sql.startswith("SELECT ") for fact in facts)
     assert all(f"insiders.{fact.source} " in fact.sql for fact in facts)
 
@@ -222,7 +255,9 @@ def test_the_facts_of_the_full_month_are_what_pandas_counts(sample: Sample) -> N
     customers = tables["customer_features"].to_pandas().merge(tables["cluster_labels"].to_pandas(), on="customer_id")
     for name in ("gross_revenue", "net_revenue", "items_purchased"):
         customers[name] = customers[name].astype(float)
-    members, clusterable = customers[customers["cluster_rank"] == 1], customers[customers["clusterable"]]
+    standing = tables["insiders_membership"].to_pandas().set_index("customer_id")["status"]
+    inside = customers["customer_id"].map(standing).isin(["member", "grace"])
+    members, clusterable = customers[inside], customers[customers["clusterable"]]
     totals = tables["month_totals"].to_pandas()
     sales = totals[~totals["bucket"].str.startswith("dropped")]
     expected = {
@@ -231,12 +266,13 @@ def test_the_facts_of_the_full_month_are_what_pandas_counts(sample: Sample) -> N
         "base.revenue_clusterable": clusterable["gross_revenue"].sum(),
         "base.revenue_identified": customers["gross_revenue"].sum(),
         "base.revenue_all": float(sales["gross_revenue"].sum()),
-        "members.count": 8,
-        "members.share_of_clusterable": 8 / len(clusterable),
+        # Eight of the top segment and the one in grace; the one without a line counts among the members alone.
+        "members.count": 10,
+        "members.share_of_clusterable": 9 / len(clusterable),
         "members.revenue": members["gross_revenue"].sum(),
         "members.net_revenue": members["net_revenue"].sum(),
         "members.least_items": members["items_purchased"].min(),
-        "others.most_items": clusterable.loc[clusterable["cluster_rank"] != 1, "items_purchased"].max(),
+        "others.most_items": clusterable.loc[~inside[clusterable.index], "items_purchased"].max(),
         "members.ticket_as_ratio_of_means": members["gross_revenue"].sum() / members["purchases"].sum(),
         "segment_02.customers": 8,
         "segment_02.mean_gross_revenue": customers.loc[customers["cluster_rank"] == 2, "gross_revenue"].mean(),

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from insiders_assets.domain.embedding import FEATURES
+from insiders_assets.contracts.segments import NOT_CLUSTERABLE_ID
+from insiders_assets.domain.feature_words import FEATURES
 from insiders_assets.domain.segment_names import TRAITS, TYPICAL, Words, new_name, telling_traits, value_words
 from insiders_assets.domain.segments import (
     CAME,
@@ -20,7 +21,6 @@ from insiders_assets.domain.segments import (
     LOST,
     MERGE,
     NEW,
-    NOT_CLUSTERABLE,
     SPLIT,
     MonthOfClusters,
     MonthOfSegments,
@@ -339,7 +339,7 @@ def test_everybody_has_one_segment_names_stay_and_no_two_segments_share_one(
         assert {one.id: one.customers for one in found.segments} == dict(
             zip(*(part.tolist() for part in np.unique(found.ids, return_counts=True)), strict=True)
         )
-        assert NOT_CLUSTERABLE not in ids
+        assert NOT_CLUSTERABLE_ID not in ids
         assert len({*zip(month.labels.tolist(), found.ids.tolist(), strict=True)}) == len(ids)  # a cluster is a segment
         assert not gone & {*ids}
         if ids:

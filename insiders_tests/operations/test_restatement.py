@@ -26,6 +26,7 @@ from insiders_assets.contracts.catalogue import MONTHLY_TABLES
 from insiders_assets.contracts.lines import RAW_INVOICES
 from insiders_assets.contracts.report import REPORT_FACTS
 from insiders_assets.definitions import build_definitions
+from insiders_assets.domain.facts import MEMBER
 from insiders_assets.errors import InputError
 from insiders_assets.operations.as_known import query_as_known_at
 from insiders_assets.operations.home import open_instance
@@ -46,10 +47,10 @@ PLAIN = ShopParameters(dt.date(2024, 1, 1), 3, 60, seed=3, articles=60)
 FIRST, SECOND, THIRD, FOURTH = MONTHS = ["2024-01-01", "2024-02-01", "2024-03-01", "2024-04-01"]
 RESTATED_MONTHS = [SECOND, THIRD]
 CREDIT = "credit-notes.csv"
-MEMBERS = "SELECT customer_id FROM {}cluster_labels WHERE cluster_rank = 1 AND month = DATE '{}'"
+MEMBERS = f"SELECT customer_id FROM {{}}insiders_membership m WHERE {MEMBER} AND month = DATE '{{}}'"
 REVENUE = (
-    "SELECT sum(f.gross_revenue) FROM {0}customer_features f JOIN {0}cluster_labels l USING (month, customer_id) "
-    "WHERE l.cluster_rank = 1 AND f.month = DATE '{1}'"
+    "SELECT sum(f.gross_revenue) FROM {0}customer_features f JOIN {0}insiders_membership m USING (month, customer_id) "
+    f"WHERE {MEMBER} AND f.month = DATE '{{1}}'"
 )
 FACTS = "SELECT key, value FROM {}report_facts WHERE month = DATE '{}'"
 
