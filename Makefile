@@ -20,7 +20,7 @@ demo: venv
 	$(BIN)/insiders demo
 
 test: venv
-	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 slow: venv
 	$(BIN)/python -m pytest -m slow

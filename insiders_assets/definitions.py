@@ -21,6 +21,7 @@ from insiders_assets.assets import (
     insiders_membership,
     insiders_report,
     landed_invoices,
+    membership_policies,
     month_files,
     month_totals,
     programme_rule,
@@ -86,6 +87,7 @@ def _monthly_assets(settings: Settings, partitions: dg.PartitionsDefinition) -> 
         customer_consensus.build(partitions),
         programme_rule.build(partitions),
         insiders_membership.build(partitions, up_to_this_month),
+        membership_policies.build(partitions, up_to_this_month),
         revenue_forecast.build(partitions, up_to_this_month),
         insiders_report.build(partitions, history),
     ]

@@ -15,6 +15,20 @@ from insiders_tests.servers import S3, s3_server
 REAL_DATA = "INSIDERS_REAL_DATA"
 
 
+# Of several processes the one that gets a file of minutes last is waited for by the others.
+LONGEST_FIRST = ("test_reference_month", "test_daemon", "test_interleavings", "test_parity", "test_hostile_input")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first; otherwise the order stays."""
+
+    def place(item: pytest.Item) -> int:
+        name = Path(item.fspath).stem
+        return LONGEST_FIRST.index(name) if name in LONGEST_FIRST else len(LONGEST_FIRST)
+
+    items.sort(key=place)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The UCI Online Retail invoices (541,909 lines) as Parquet."""

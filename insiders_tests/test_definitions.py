@@ -35,8 +35,24 @@ ASSETS = {
     "month_totals": ["customer_features", "raw_invoices"],
     "tree_embedding": ["customer_features", "raw_invoices"],
     "cluster_labels": ["customer_features", "tree_embedding"],
-    "revenue_forecast": ["cluster_labels", "raw_invoices"],
-    "insiders_report": ["cluster_labels", "customer_features", "month_totals", "revenue_forecast"],
+    "customer_segments": ["cluster_labels", "customer_features"],
+    "segment_profiles": ["cluster_labels", "customer_features"],
+    "customer_consensus": ["customer_features"],
+    "programme_rule": ["cluster_labels", "customer_consensus", "customer_features"],
+    "insiders_membership": ["cluster_labels", "customer_consensus", "customer_features", "programme_rule"],
+    "membership_policies": ["cluster_labels", "customer_consensus", "customer_features", "programme_rule"],
+    "revenue_forecast": ["insiders_membership", "raw_invoices"],
+    "insiders_report": [
+        "cluster_labels",
+        "customer_features",
+        "customer_segments",
+        "insiders_membership",
+        "membership_policies",
+        "month_totals",
+        "programme_rule",
+        "revenue_forecast",
+        "segment_profiles",
+    ],
 }
 
 
@@ -119,6 +135,10 @@ def test_the_checks_and_what_they_claim(definitions: dg.Definitions) -> None:
     checks = {(c.asset_key.to_user_string(), c.name) for c in definitions.resolve_asset_graph().asset_check_keys}
     assert checks == {
         ("cluster_labels", "labels_cover_every_customer"),
+        ("customer_segments", "segments_cover_every_customer"),
+        ("programme_rule", "rule_sql_gives_the_customers_of_the_card"),
+        ("insiders_membership", "every_change_of_status_has_its_event"),
+        ("insiders_membership", "clustering_still_suggests_the_rule"),
         ("month_totals", "buckets_add_up"),
         ("landed_invoices", "keeps_its_contract"),
         ("month_totals", "volume_is_as_usual"),

@@ -37,6 +37,7 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
             "segment_profiles": None,
             "programme_rule": None,
             "insiders_membership": None,
+            "membership_policies": None,
             "revenue_forecast": None,
         },
         group="report",
@@ -115,6 +116,7 @@ def programme_of(month: Month, inputs: Mapping[str, Dataset]) -> ProgrammeOfMont
         card=cards[0] if cards else None,
         profiles=inputs["segment_profiles"].arrow().to_pylist(),
         movement=movement(placed(earlier[-1]), placed(month.key)) if earlier else None,
+        policies=inputs["membership_policies"].arrow().to_pylist(),
         in_force="; ".join(f"{row['rule']} ({row['rule_version']})" for row in standing if row["rule"]),
     )
 

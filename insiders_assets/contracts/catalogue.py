@@ -10,6 +10,7 @@ from insiders_assets.contracts.programme import (
     CUSTOMER_CONSENSUS,
     INSIDERS_MEMBERSHIP,
     MEMBERSHIP_EVENTS,
+    MEMBERSHIP_POLICIES,
     MEMBERSHIPS,
     PROGRAMME_RULE,
 )
@@ -36,6 +37,7 @@ MONTHLY_TABLES: dict[str, Table] = {
     "customer_consensus": CUSTOMER_CONSENSUS,
     "programme_rule": PROGRAMME_RULE,
     "insiders_membership": INSIDERS_MEMBERSHIP,
+    "membership_policies": MEMBERSHIP_POLICIES,
     "revenue_forecast": REVENUE_FORECAST,
     "insiders_report": REPORT_FACTS,
 }

@@ -118,6 +118,7 @@ def environment_as_before() -> Iterator[None]:
             if (name.startswith(PREFIX) and name != f"{PREFIX}REAL_DATA") or name not in os.environ:
                 environment.setenv(name, "")
                 environment.delenv(name)
+        environment.setenv(f"{PREFIX}RECIPE", "reference")
         yield
 
 

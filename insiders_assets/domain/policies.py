@@ -1,0 +1,120 @@
+"""What a policy costs and brings: how much a group changes from month to month, who comes back, how far it grows.
+
+Belongs here: figures of groups over consecutive months, and policies beside each other on the same months. Does not
+belong here: what a policy is (:mod:`.membership`), or which rule is in force (:mod:`.programme`).
+
+Every figure is of the months in force: the first of them begins the programme and changes nobody.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from insiders_assets.contracts.programme import INSIDE
+from insiders_assets.domain.membership import MonthOfRule, Policy, replay
+
+MONTHS_OF_A_YEAR = 12
+
+Group = frozenset[str]
+
+
+@dataclass(frozen=True)
+class PolicyFigures:
+    """A group's months in figures; shares of 0 to 1 and beyond.
+
+    changes: customers entering plus leaving in a month, over the group at the month's beginning; of every month after
+    the first, NaN where the group was empty. returners: customers who at least once left and were back within a year,
+    over the mean group. growth: members over the customers for whom the rule holds, minus 1, of every month; NaN where
+    it holds for nobody. sizes: members at the end of every month.
+    """
+
+    changes: np.ndarray
+    returners: float
+    growth: np.ndarray
+    sizes: np.ndarray
+
+    @property
+    def mean_change(self) -> float:
+        """Of the months after the first."""
+        return _mean(self.changes)
+
+    @property
+    def worst_change(self) -> float:
+        """Of the months after the first."""
+        return _most(self.changes)
+
+    @property
+    def mean_growth(self) -> float:
+        """Of all months but the first, in which members and rule are the same by definition."""
+        return _mean(self.growth[1:])
+
+    @property
+    def worst_growth(self) -> float:
+        """Of all months."""
+        return _most(self.growth)
+
+
+def measure(months: Sequence[dt.date], groups: Sequence[Group], held: Sequence[Group]) -> PolicyFigures:
+    """Figures of one sequence of groups.
+
+    Parameters
+    ----------
+    months: consecutive first days, oldest first. groups: of each month. held: for whom the rule holds in each month.
+    """
+    if not len(months) == len(groups) == len(held):
+        raise ValueError(f"{len(months)} months, {len(groups)} groups and {len(held)} of the rule do not fit together")
+    sizes = np.array([len(group) for group in groups])
+    changed = np.array([len(before ^ after) for before, after in pairwise(groups)], dtype=float)
+    back = len(returners(groups))
+    return PolicyFigures(
+        changes=_over(changed, sizes[:-1]),
+        returners=back / sizes.mean() if sizes.any() else 0.0,
+        growth=_over(sizes, np.array([len(group) for group in held])) - 1,
+        sizes=sizes,
+    )
+
+
+def groups_of(months: Sequence[MonthOfRule], policy: Policy) -> list[Group]:
+    """Who has the programme's advantages at the end of each month, without anybody's word."""
+    standings = replay(months, policy).standings
+    return [frozenset(one.customer_id for one in standings[month.month] if one.status in INSIDE) for month in months]
+
+
+def returners(groups: Sequence[Group], within: int = MONTHS_OF_A_YEAR) -> Group:
+    """Customers who left at the end of a month and were in again at the end of one of the `within` months after it."""
+    left: dict[str, int] = {}
+    back = set()
+    for place, (before, after) in enumerate(pairwise(groups)):
+        left |= dict.fromkeys(before - after, place)
+        back |= {name for name in after - before if place - left.get(name, place - within - 1) <= within}
+    return frozenset(back)
+
+
+def holding(month: MonthOfRule) -> Group:
+    """For whom the rule holds in a month."""
+    return frozenset(np.asarray(month.known, dtype=object)[month.holds])
+
+
+def without_slack(months: Sequence[MonthOfRule]) -> list[MonthOfRule]:
+    """The same months, with everybody short for whom the rule does not hold; with Policy(1, 1) it is the bare rule."""
+    return [replace(month, short=~month.holds) for month in months]
+
+
+def _over(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """NaN where there is nothing to divide by."""
+    return np.divide(numerator, denominator, out=np.full(len(denominator), np.nan), where=denominator > 0)
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _most(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.max()) if len(known) else float("nan")
