@@ -30,7 +30,7 @@ class PublishedRule(BaseModel):
 
     version: Words
     first_month: Annotated[Month, Field(alias="from")]
-    rule: Annotated[Rule, BeforeValidator(lambda text: parse_rule(str(text)))]
+    rule: Annotated[Rule, BeforeValidator(lambda said: said if isinstance(said, Rule) else parse_rule(str(said)))]
 
 
 class Word(BaseModel):

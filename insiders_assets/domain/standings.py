@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -146,6 +146,8 @@ class _Teller:
             and months_between(word.until, self.month) == 1
             for word in self.words
         )
+        if ended:  # the months below the rule before that are not what leads out
+            standing = replace(standing, months_short=0)
         told = (
             self.speaker.reason(event, standing, self.now.of(event.customer_id), self.begins)
             if self.speaker
