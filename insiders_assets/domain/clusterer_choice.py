@@ -33,6 +33,9 @@ class Criterion:
     most_groups: int = max(SCAN)
 
 
+USUAL = Criterion()
+
+
 @dataclass(frozen=True, eq=False)
 class Choice:
     """The chosen trial and the reason in words."""
@@ -41,7 +44,7 @@ class Choice:
     reason: str
 
 
-def choose(trials: Sequence[Trial], criterion: Criterion = Criterion()) -> Choice:
+def choose(trials: Sequence[Trial], criterion: Criterion = USUAL) -> Choice:
     """The trial that the criterion prefers, and why in words.
 
     A trial without a silhouette is never chosen; one with a tiny group, or more groups than people can tell apart, only
