@@ -41,6 +41,8 @@ REQUIRED = [
     "jinja2>=3.1",
     # Pictures of spaces, clusters and trees as PNG: thousands of points are too many for SVG of our own.
     "matplotlib>=3.9",
+    # matplotlib brings it; we give the pictures their palette with it.
+    "pillow>=10",
     "pyyaml>=6",
     "requests>=2.32",
 ]
