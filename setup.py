@@ -17,7 +17,7 @@ REQUIRED = [
     "scikit-learn>=1.6",
     "umap-learn>=0.5.7",
     "scipy>=1.13",
-    # scikit-learn brings it; we call it ourselves: threads that wait for each other cost five times the CPU time.
+    # scikit-learn brings it; we call it ourselves: threads that wait for each other cost several times the CPU time.
     "threadpoolctl>=3.1",
     "tensorflow>=2.19",
     "pandera[pandas]>=0.24",

@@ -3,9 +3,8 @@
 Belongs here: the criterion, and the reason in words. Does not belong here: the trials and their measures
 (:mod:`.clusterers`).
 
-Silhouettes of neighbouring k differ by less than those of neighbouring months. So a few hundredths do not decide: among
-those that are as good and as stable, fewer groups win, because people have to tell them apart. By that ten groups were
-preferred to fourteen, whose silhouette was .03 higher.
+A few hundredths of a silhouette do not decide: among those that are as good and as stable, fewer groups win, because
+people have to tell them apart. By that ten groups were once preferred to fourteen, whose silhouette was .03 higher.
 """
 
 from __future__ import annotations

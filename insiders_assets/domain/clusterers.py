@@ -111,7 +111,7 @@ def scan_clusterers(
 
     Notes
     -----
-    On one thread: matrices are so small that threads would wait for each other, at five times the CPU seconds. The
+    On one thread: matrices are so small that threads would wait for each other, at several times the CPU seconds. The
     points are sorted first, so that the order in which customers come has no influence.
     """
     from scipy.spatial.distance import pdist, squareform

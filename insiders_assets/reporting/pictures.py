@@ -69,7 +69,7 @@ def _scatter(axes: Axes, space: Space) -> None:
 
 
 def silhouette_plot(silhouettes: np.ndarray, ranks: np.ndarray) -> bytes:
-    """Every customer's silhouette, sorted within groups: (n,) from -1 to 1, and ranks (n,) from 1 of two groups or more."""
+    """Every customer's silhouette, sorted within groups: (n,) from -1 to 1; `ranks` (n,) from 1, two groups or more."""
     groups = _several_groups(ranks)
     colours = group_colours(groups)
     figure = _figure(8.5, 1.7 + 0.42 * groups)
