@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-DOTS_PER_INCH, COLOURS = 100, 128
+DOTS_PER_INCH, COLOURS = 100, 256
+# Stabilities from a few subsamples that differ by less are told as one.
+ALIKE = 0.05
 TOP, INK, MUTED = "#d55e00", "#24292e", "#8a949e"
 # Of Okabe and Ito (2008), whose colours stay apart for colour-blind readers; marks and dashes differ as well.
 # Ward's marks are the largest and the mixture's the smallest: where all found the same, each can still be seen.
@@ -42,16 +44,22 @@ def scatter_of_spaces(spaces: Sequence[Space]) -> bytes:
         _scatter(axes, space)
     for axes in figure.axes[len(spaces) :]:
         axes.set_axis_off()
-    known = [space for space in spaces if np.isfinite(space.sample_agreement)]
-    if known:
-        best = max(known, key=lambda space: space.sample_agreement)
-        name = best.name[:1].upper() + best.name[1:]
-        _title(figure, f"{name}: its groups change least when a fifth of the customers is left out")
+    _title(figure, steadiest(spaces))
     figure.supxlabel(
         "Colours are each space's own groups: orange spends most on average, then dark to pale. Axes have no unit.",
         fontsize=9,
     )
     return _png(figure)
+
+
+def steadiest(spaces: Sequence[Space]) -> str:
+    """In words, in which spaces groups change least on subsamples; a title for their picture."""
+    best = max((space.sample_agreement for space in spaces), key=lambda value: -1 if np.isnan(value) else value)
+    names = [space.name for space in spaces if space.sample_agreement >= best - ALIKE]
+    if not names or len(names) == len(spaces) > 1:
+        return "The same customers in several spaces; none holds its groups better than the others"
+    listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return f"Groups change least in {listed} when a fifth of the customers is left out"
 
 
 def _scatter(axes: Axes, space: Space) -> None:

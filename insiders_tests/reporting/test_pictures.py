@@ -21,6 +21,7 @@ from insiders_assets.reporting.pictures import (
     scan_chart,
     scatter_of_spaces,
     silhouette_plot,
+    steadiest,
 )
 
 MOST_BYTES = 150_000
@@ -138,3 +139,11 @@ def test_what_is_unknown_is_left_out_or_said_to_be() -> None:
     alike = np.zeros((20, 2))
     found = segment(alike, np.arange(20.0), clusters=2)
     assert len(dendrogram(ward(pdist(alike)), found.ranks)) < MOST_BYTES
+
+
+def test_the_title_names_the_steadiest_spaces_and_does_not_make_much_of_little() -> None:
+    spaces = [space("PCA", stability=0.3), space("UMAP", stability=0.61), space("trees", stability=0.6)]
+    assert "least in UMAP and trees when" in steadiest(spaces)
+    assert "least in UMAP when" in steadiest(spaces[:2])
+    assert "none" in steadiest(spaces[1:])
+    assert "none" in steadiest([space("PCA", stability=np.nan)])
