@@ -105,6 +105,11 @@ def test_clear_groups_are_stable_and_a_cut_through_a_cloud_is_not() -> None:
         assert found[clusterer, "k = 7"].stability < 0.9
 
 
+def test_a_thinner_subsample_of_clear_groups_is_not_called_noise() -> None:
+    found = scan_clusterers(clouds((80, 60, 60)), seed=3, ks=(3,), clusterers=(DBSCAN,))
+    assert min(trial.stability for trial in found.trials) > 0.9
+
+
 def test_without_draws_stability_is_unknown(points: np.ndarray) -> None:
     found = scan_clusterers(points[:40], seed=1, ks=(2, 3), draws=0)
     assert all(np.isnan(trial.stability) for trial in found.trials)
