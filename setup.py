@@ -17,6 +17,8 @@ REQUIRED = [
     "scikit-learn>=1.6",
     "umap-learn>=0.5.7",
     "scipy>=1.13",
+    # scikit-learn brings it; we call it ourselves: threads that wait for each other cost several times the CPU time.
+    "threadpoolctl>=3.1",
     "tensorflow>=2.19",
     "pandera[pandas]>=0.24",
     # One feature definition for DuckDB on a laptop and Spark on a cluster.
@@ -37,6 +39,10 @@ REQUIRED = [
     "typer>=0.15",
     "rich>=13.9",
     "jinja2>=3.1",
+    # Pictures of spaces, clusters and trees as PNG: thousands of points are too many for SVG of our own.
+    "matplotlib>=3.9",
+    # matplotlib brings it; we give the pictures their palette with it.
+    "pillow>=10",
     "pyyaml>=6",
     "requests>=2.32",
 ]

@@ -1,0 +1,268 @@
+"""Pictures of customers in spaces and groups as PNG: for a report and for the pages of assets.
+
+Belongs here: how points, silhouettes, trees and scans are drawn, and titles that state what is to be seen. Does not
+belong here: any measure (it comes ready from :mod:`insiders_assets.domain`), or small charts for Dagster's page, which
+:mod:`.charts` draws as SVG.
+
+The same input gives the same bytes: figures are drawn by Agg without pyplot's state, and carry no version. matplotlib
+is imported only where something is drawn.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from insiders_assets.domain.clusterer_choice import USUAL, Choice, Criterion
+from insiders_assets.domain.clusterers import DBSCAN, K_MEANS, MIXTURE, WARD, Trial
+from insiders_assets.domain.spaces import Space
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DOTS_PER_INCH, COLOURS = 100, 256
+# Stabilities from a few subsamples that differ by less are told as one.
+ALIKE = 0.05
+TOP, INK, MUTED = "#d55e00", "#24292e", "#8a949e"
+# Of Okabe and Ito (2008), whose colours stay apart for colour-blind readers; marks and dashes differ as well.
+# Ward's marks are the largest and the mixture's the smallest: where all found the same, each can still be seen.
+LINES = {WARD: ("#0072b2", "o", "-", 9.0), K_MEANS: ("#e69f00", "s", "--", 6.0), MIXTURE: ("#009e73", "^", ":", 3.5)}
+SCATTERED = ("#cc79a7", "x")
+LEAVES_PER_GROUP = 4
+
+
+def scatter_of_spaces(spaces: Sequence[Space]) -> bytes:
+    """Customers in every space side by side, coloured by that space's own groups, the top one on top."""
+    across = min(2, len(spaces))
+    down = -(-len(spaces) // across)
+    figure = _figure(4.1 * across, 3.6 * down + 0.7)
+    for axes, space in zip(figure.subplots(down, across, squeeze=False).flat, spaces, strict=False):
+        _scatter(axes, space)
+    for axes in figure.axes[len(spaces) :]:
+        axes.set_axis_off()
+    _title(figure, steadiest(spaces))
+    figure.supxlabel(
+        "Colours are each space's own groups: orange spends most on average, then dark to pale. Axes have no unit.",
+        fontsize=9,
+    )
+    return _png(figure)
+
+
+def steadiest(spaces: Sequence[Space]) -> str:
+    """In words, in which spaces groups change least on subsamples; a title for their picture."""
+    best = max((space.sample_agreement for space in spaces), key=lambda value: -1 if np.isnan(value) else value)
+    names = [space.name for space in spaces if space.sample_agreement >= best - ALIKE]
+    if not names or len(names) == len(spaces) > 1:
+        return "The same customers in several spaces; none holds its groups better than the others"
+    listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return f"Groups change least in {listed} when a fifth of the customers is left out"
+
+
+def _scatter(axes: Axes, space: Space) -> None:
+    colours = group_colours(int(space.ranks.max()))
+    size = float(np.clip(6_000 / len(space.ranks), 4, 30))
+    for rank in range(len(colours), 0, -1):
+        x, y = space.picture[space.ranks == rank].T
+        axes.scatter(x, y, s=2 * size if rank == 1 else size, color=colours[rank - 1], linewidths=0)
+    axes.set(xticks=[], yticks=[])
+    axes.set_title(
+        f"{space.name}\nsilhouette in the common space {_number(space.common_silhouette)}, "
+        f"stability {_number(space.sample_agreement)}",
+        fontsize=9,
+    )
+
+
+def silhouette_plot(silhouettes: np.ndarray, ranks: np.ndarray) -> bytes:
+    """Every customer's silhouette, sorted within groups: (n,) from -1 to 1; `ranks` (n,) from 1, two groups or more."""
+    groups = _several_groups(ranks)
+    colours = group_colours(groups)
+    figure = _figure(8.5, 1.7 + 0.42 * groups)
+    axes = figure.subplots()
+    gap, start = max(1, len(ranks) // 100), 0
+    middles, names = [], []
+    for rank in range(1, groups + 1):
+        values = np.sort(silhouettes[ranks == rank])[::-1]
+        places = np.arange(start, start + len(values))
+        axes.fill_betweenx(places, 0, values, color=colours[rank - 1], step="mid", linewidth=0.5)
+        middles.append(places.mean())
+        names.append(f"group {rank}: {len(values):,} customers, {values.mean():.2f}")
+        start += len(values) + gap
+    axes.axvline(silhouettes.mean(), color=INK, linestyle="--", linewidth=1)
+    axes.annotate(
+        f"mean of all {silhouettes.mean():.2f}",
+        (silhouettes.mean(), 1.005),
+        xycoords=("data", "axes fraction"),
+        ha="center",
+        fontsize=9,
+    )
+    axes.set_yticks(middles, names)
+    axes.set(ylim=(start, -gap), xlim=(min(-0.1, silhouettes.min()), 1))
+    axes.set_xlabel("silhouette: 1 = deep inside the own group, 0 = between two groups")
+    misplaced = float((silhouettes < 0).mean())
+    _title(figure, f"{100 * misplaced:.1f} % of the customers stand nearer to another group than to their own")
+    return _png(figure)
+
+
+def dendrogram(tree: np.ndarray, ranks: np.ndarray) -> bytes:
+    """Ward's tree from its highest merges down, with the line that cuts it into the groups of `ranks`.
+
+    Parameters
+    ----------
+    tree: (n - 1, 4) linkage. ranks: (n,) from 1, of a cut of this tree into at least two groups.
+    """
+    from scipy.cluster import hierarchy
+
+    groups, n = _several_groups(ranks), len(ranks)
+    colours = group_colours(groups)
+    first = _first_leaves(tree)
+
+    def colour(node: int) -> str:
+        return colours[ranks[first[node]] - 1] if node < 2 * n - groups else MUTED
+
+    shown = min(n, max(30, LEAVES_PER_GROUP * groups))
+    drawn = hierarchy.dendrogram(tree, p=shown, truncate_mode="lastp", no_plot=True, link_color_func=colour)
+    figure = _figure(9, 5)
+    axes = figure.subplots()
+    for xs, ys, shade in zip(drawn["icoord"], drawn["dcoord"], drawn["color_list"], strict=True):
+        axes.plot(xs, ys, color=shade, linewidth=1.0 if shade == MUTED else 1.8)
+    below, above = tree[-groups, 2] if groups < n else 0.0, tree[1 - groups, 2]
+    axes.axhline((below + above) / 2, color=INK, linestyle="--", linewidth=1)
+    axes.annotate(
+        f"cut: {groups} groups",
+        (0.995, (below + above) / 2),
+        xycoords=("axes fraction", "data"),
+        ha="right",
+        va="bottom",
+        fontsize=9,
+    )
+    leaf_ranks = np.array([ranks[first[leaf]] for leaf in drawn["leaves"]])
+    places = 5.0 + 10.0 * np.arange(len(leaf_ranks))
+    middles = [places[leaf_ranks == rank].mean() for rank in range(1, groups + 1)]
+    axes.set_xticks(middles, [f"{rank}\n{(ranks == rank).sum():,}" for rank in range(1, groups + 1)])
+    axes.set_xlabel("group (1 = highest mean revenue) and its customers")
+    axes.set_ylabel("height of a merge (distance after Ward)")
+    axes.set_ylim(0, None)
+    if below > 0:
+        apart = f"{above / below:.1f} times as far apart as the two halves of any one"
+        _title(figure, f"The closest two of the {groups} groups lie {apart}")
+    else:
+        _title(figure, f"Within each of the {groups} groups all customers are alike")
+    return _png(figure)
+
+
+def _several_groups(ranks: np.ndarray) -> int:
+    groups = int(ranks.max())
+    if groups < 2:
+        raise ValueError("All customers are in one group: there is nothing to draw between groups.")
+    return groups
+
+
+def _first_leaves(tree: np.ndarray) -> list[int]:
+    """One leaf of every node (2n - 1)."""
+    first = list(range(len(tree) + 1))
+    for left in tree[:, 0].astype(int):
+        first.append(first[left])
+    return first
+
+
+def scan_chart(trials: Sequence[Trial], choice: Choice, criterion: Criterion = USUAL) -> bytes:
+    """Silhouette and stability by number of groups for every clusterer, the choice marked.
+
+    A band shows what counts as equal to the best. Trials with more groups than the criterion allows are not drawn.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    most = max(criterion.most_groups, choice.trial.groups)
+    shown = [trial for trial in trials if trial.groups <= most and np.isfinite(trial.silhouette)]
+    figure = _figure(8, 6.2)
+    for axes, measure, words in zip(
+        figure.subplots(2, 1, sharex=True),
+        ("silhouette", "stability"),
+        ("mean silhouette", "stability\n(adjusted Rand index,\n80 % of the customers)"),
+        strict=True,
+    ):
+        _by_groups(axes, shown, measure)
+        axes.set_ylabel(words)
+        axes.plot(
+            choice.trial.groups,
+            getattr(choice.trial, measure),
+            "o",
+            markersize=15,
+            fillstyle="none",
+            color=TOP,
+            markeredgewidth=2.5,
+            label="chosen",
+        )
+        axes.axvline(choice.trial.groups, color=TOP, linewidth=0.8, zorder=0)
+        axes.grid(axis="y", color="#e3e6e9", linewidth=0.7)
+    best = max(trial.silhouette for trial in shown)
+    above, below = figure.axes
+    above.axhspan(best - criterion.quality, best, color="#0072b2", alpha=0.10, linewidth=0, label="as good as the best")
+    above.legend(fontsize=9, loc="lower right", framealpha=0.9)
+    below.set_xlabel("number of groups")
+    below.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    # From one half up: a dip of a hundredth shall not look like a gulf.
+    below.set_ylim(min(0.5, below.get_ylim()[0]), 1.02)
+    chosen = choice.trial
+    _title(
+        figure,
+        f"{chosen.name} chosen: silhouette {chosen.silhouette:.2f} (best {best:.2f}), "
+        f"stability {_number(chosen.stability)}",
+    )
+    return _png(figure)
+
+
+def _by_groups(axes: Axes, trials: Sequence[Trial], measure: str) -> None:
+    for clusterer, (colour, mark, dashes, size) in LINES.items():
+        points = sorted((t.groups, getattr(t, measure)) for t in trials if t.clusterer == clusterer)
+        if points:
+            axes.plot(
+                *np.transpose(points), mark + dashes, color=colour, markersize=size, linewidth=1.6, label=clusterer
+            )
+    scattered = [(t.groups, getattr(t, measure)) for t in trials if t.clusterer == DBSCAN]
+    if scattered:
+        colour, mark = SCATTERED
+        axes.plot(*np.transpose(scattered), mark, color=colour, markersize=7, markeredgewidth=2, label=DBSCAN)
+
+
+def group_colours(groups: int) -> list[str]:
+    """A colour for each rank from 1: orange for the top, the others from dark to pale blue-grey-yellow (cividis)."""
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    return [TOP, *(to_hex(colormaps["cividis"](place)) for place in np.linspace(0.0, 0.9, max(groups - 1, 1)))][:groups]
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}" if np.isfinite(value) else "unknown"
+
+
+def _title(figure: Figure, words: str) -> None:
+    figure.suptitle(words, x=0.01, horizontalalignment="left", fontsize=12)
+
+
+def _figure(width: float, height: float) -> Figure:
+    """An empty figure of so many inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _png(figure: Figure) -> bytes:
+    from PIL import Image
+
+    for axes in figure.axes:
+        axes.spines[["top", "right"]].set_visible(False)
+    drawn, written = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+    # A palette instead of 24 bits a pixel: a third of the bytes, and no difference to be seen.
+    palette = Image.open(drawn).convert("RGB").quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    palette.save(written, "PNG", optimize=True)
+    return written.getvalue()
