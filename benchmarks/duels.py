@@ -91,7 +91,7 @@ def reference_month(platform: Platform, file: Path) -> list[Duel]:
 
     def our_embedding() -> embedding.TreeEmbedding:
         target = embedding.revenue_as_the_notebook_added_it(kept, customers["customer_id"].tolist())
-        return embedding.fit_tree_embedding(customers, target)
+        return embedding.fit_tree_embedding(embedding.design_matrix(customers), target)
 
     def naive_embedding() -> tuple[pd.Series, np.ndarray, np.ndarray]:
         leaves, importances = naive.naive_forest(theirs)

@@ -54,11 +54,11 @@ def naive_scan(points: np.ndarray, ks: Sequence[int] = SCAN) -> dict[tuple[str, 
 
 def embedded_points(file: Path) -> np.ndarray:
     """The reference embedding (n, 10) of the file's clusterable customers."""
-    from insiders_assets.domain.embedding import fit_tree_embedding
+    from insiders_assets.domain.embedding import design_matrix, fit_tree_embedding
 
     features = naive.naive_features(naive.read_lines(file))
     customers = features[features["clusterable"]]
-    return fit_tree_embedding(customers, customers["gross_revenue"].to_numpy()).components
+    return fit_tree_embedding(design_matrix(customers), customers["gross_revenue"].to_numpy()).components
 
 
 def made_up_points(n: int = 2_967, dimensions: int = 10, groups: int = 14) -> np.ndarray:

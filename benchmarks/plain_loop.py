@@ -57,7 +57,7 @@ class _Made:
     def month(self, month: dt.date, landed: pa.Table) -> None:
         import ibis
 
-        from insiders_assets.domain import embedding, features, invoices
+        from insiders_assets.domain import embedding, features, fitted_files, invoices
         from insiders_assets.domain.clustering import segment
         from insiders_assets.partitions import shift
 
@@ -77,8 +77,9 @@ class _Made:
             self.labels[month] = pa.table({"customer_id": pa.array([], pa.string())})
             return
         ids = frame["customer_id"].tolist()
-        fitted = embedding.fit_tree_embedding(frame, embedding.revenue_as_the_notebook_added_it(window, ids))
-        embedding.model_files(fitted, ids)
+        target = embedding.revenue_as_the_notebook_added_it(window, ids)
+        fitted = embedding.fit_tree_embedding(embedding.design_matrix(frame), target)
+        fitted_files.model_files(fitted, ids)
         found = segment(fitted.components, frame["gross_revenue"].to_numpy("float64"))
         ranks = pd.Series(found.ranks, index=ids)
         self.labels[month] = pa.table({"customer_id": ranks[ranks == 1].index.tolist()})

@@ -242,6 +242,16 @@ def declare_empty(month: str, home: Home = None) -> None:
 
 
 @app.command()
+def compare(month: str, home: Home = None) -> None:
+    """Spaces and clusterers of a month side by side, as a page; of the last month a run makes it by itself."""
+    from insiders_assets.operations.comparing import compare as compare_month
+
+    settings = _existing_home(home)
+    page = compare_month(settings, _month(month), _tell)
+    print_line(f"comparison: {page}" if page else "There is nothing to compare; see the lines above.")
+
+
+@app.command()
 def forget(month: str, home: Home = None) -> None:
     """Take back a month that no landed line reaches, and those beyond it, as after a mistyped year."""
     from insiders_assets.assets.platform import open_platform

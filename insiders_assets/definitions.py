@@ -14,10 +14,12 @@ import dagster as dg
 
 from insiders_assets.assets import (
     cluster_labels,
+    clusterer_trials,
     customer_consensus,
     customer_features,
     customer_purchases,
     customer_segments,
+    embedding_spaces,
     insiders_membership,
     insiders_report,
     landed_invoices,
@@ -35,7 +37,7 @@ from insiders_assets.automation.due import Reach, reach_of
 from insiders_assets.automation.jobs import MONTHLY, jobs, schedules
 from insiders_assets.automation.sensors import sensors
 from insiders_assets.checks import drift, months, programme, publishing
-from insiders_assets.contracts.catalogue import MONTHLY_TABLES
+from insiders_assets.contracts.catalogue import TABLES_BY_MONTH
 from insiders_assets.partitions import all_up_to, monthly_partitions
 from insiders_assets.settings import Settings, load_settings
 from insiders_assets.storage.io_managers import LakeIOManager, WarehouseIOManager
@@ -48,7 +50,12 @@ def build_definitions(settings: Settings, loggers: dict[str, dg.LoggerDefinition
     warnings.filterwarnings("ignore", message=f"Asset job {MONTHLY} materializes assets with varying BackfillPolicies")
     partitions = monthly_partitions(settings)
     return dg.Definitions(
-        assets=[landed_invoices.landed_invoices, *_monthly_assets(settings, partitions)],
+        assets=[
+            landed_invoices.landed_invoices,
+            *_monthly_assets(settings, partitions),
+            embedding_spaces.build(partitions),
+            clusterer_trials.build(partitions),
+        ],
         asset_checks=[
             *months.build(partitions),
             *programme.build(partitions),
@@ -114,6 +121,6 @@ def _resources(settings: Settings) -> dict[str, Any]:
 
     return {
         "platform": platform,
-        "lake_io": io_manager(lambda opened: LakeIOManager(opened.lake, MONTHLY_TABLES)),
-        "warehouse_io": io_manager(lambda opened: WarehouseIOManager(opened.lake, MONTHLY_TABLES, opened.warehouse)),
+        "lake_io": io_manager(lambda opened: LakeIOManager(opened.lake, TABLES_BY_MONTH)),
+        "warehouse_io": io_manager(lambda opened: WarehouseIOManager(opened.lake, TABLES_BY_MONTH, opened.warehouse)),
     }

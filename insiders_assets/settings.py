@@ -34,6 +34,7 @@ DEFAULT_HOME = Path(".insiders")
 SETTINGS_FILE = "insiders.toml"
 EMBEDDED = "embedded"
 PRODUCT = "product"
+LAST = "last"
 README = "The README lists every setting with an example."
 
 
@@ -118,6 +119,8 @@ class Settings(BaseSettings):
 
     recipe: Literal["product", "reference"] = "product"
     min_clusterable: Annotated[int, Field(ge=12)] = 50
+
+    compare: Literal["last", "asked"] = "last"
 
     programme_file: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] | None = None
     programme_share: Annotated[float, Field(gt=0, le=0.5)] = 0.10

@@ -78,8 +78,9 @@ def _by_proximity(customers: pd.DataFrame) -> tuple[ProximityEmbedding, np.ndarr
 
 
 def _by_leaf_numbers(customers: pd.DataFrame, lines: Dataset) -> tuple[TreeEmbedding, np.ndarray, np.ndarray]:
-    from insiders_assets.domain.embedding import fit_tree_embedding, revenue_as_the_notebook_added_it
+    from insiders_assets.domain.embedding import design_matrix, fit_tree_embedding, revenue_as_the_notebook_added_it
 
     read = lines.arrow(["customer_id", "quantity", "unit_price", "dropped_by"])
-    fitted = fit_tree_embedding(customers, revenue_as_the_notebook_added_it(read, customers["customer_id"].tolist()))
+    target = revenue_as_the_notebook_added_it(read, customers["customer_id"].tolist())
+    fitted = fit_tree_embedding(design_matrix(customers), target)
     return fitted, fitted.components, np.ones(len(customers), dtype=bool)

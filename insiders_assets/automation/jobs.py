@@ -11,18 +11,21 @@ from typing import TypeVar
 import dagster as dg
 
 from insiders_assets.assets.landed_invoices import FILE_VERSIONS
+from insiders_assets.contracts.catalogue import COMPARISON_TABLES
 from insiders_assets.errors import BusyError, InsidersError, UnreachableError
 from insiders_assets.settings import Settings, load_settings
 
 T = TypeVar("T")
 LAND = "land"
 MONTHLY = "monthly"
+COMPARE = "compare"
 CATCH_UP = "catch_up"
 MAINTAIN = "maintain"
 WATCH = "watch"
 # The only check that asks for the date of today: it is no month's.
 FRESHNESS = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("insiders_report"), "last_closed_month_is_there"))
 LANDED = dg.AssetSelection.assets("landed_invoices")
+COMPARISONS = dg.AssetSelection.assets(*COMPARISON_TABLES)
 # One at a time: dagster.yaml limits runs with this tag.
 CATCHING_UP = {"insiders/catching_up": "yes"}
 # Trouble that passes: a server that is restarted, another command that works on the home.
@@ -42,11 +45,18 @@ def jobs(partitions: dg.PartitionsDefinition) -> list:
         ),
         dg.define_asset_job(
             MONTHLY,
-            selection=dg.AssetSelection.all() - LANDED - FRESHNESS,
+            selection=dg.AssetSelection.all() - LANDED - COMPARISONS - FRESHNESS,
             partitions_def=partitions,
             # Three trivial steps take 11 s in one process and 33 s in one process each.
             executor_def=dg.in_process_executor,
             description="Everything of one month, from its lines to its report.",
+        ),
+        dg.define_asset_job(
+            COMPARE,
+            selection=COMPARISONS,
+            partitions_def=partitions,
+            executor_def=dg.in_process_executor,
+            description="Spaces and clusterers of one month side by side, beside what the month itself needs.",
         ),
         catch_up,
         maintain,

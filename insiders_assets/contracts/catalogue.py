@@ -3,6 +3,7 @@
 Belongs here: the lists. Does not belong here: what a table promises (the modules beside this one).
 """
 
+from insiders_assets.contracts.comparisons import CLUSTERER_TRIALS, EMBEDDING_SPACES
 from insiders_assets.contracts.customers import CUSTOMER_FEATURES, CUSTOMER_PURCHASES, MONTH_TOTALS
 from insiders_assets.contracts.forecast import REVENUE_FORECAST
 from insiders_assets.contracts.lines import LANDED_FILES, LANDING_LEDGER, MONTH_FILES, QUARANTINE_COUNTS, RAW_INVOICES
@@ -41,5 +42,8 @@ MONTHLY_TABLES: dict[str, Table] = {
     "revenue_forecast": REVENUE_FORECAST,
     "insiders_report": REPORT_FACTS,
 }
-PUBLISHED_TABLES = (LANDED_FILES, QUARANTINE_COUNTS, *(table for table in MONTHLY_TABLES.values() if table.published))
+# Made for the last month and where asked: they cost more than a month's own work.
+COMPARISON_TABLES: dict[str, Table] = {"embedding_spaces": EMBEDDING_SPACES, "clusterer_trials": CLUSTERER_TRIALS}
+TABLES_BY_MONTH = {**MONTHLY_TABLES, **COMPARISON_TABLES}
+PUBLISHED_TABLES = (LANDED_FILES, QUARANTINE_COUNTS, *(table for table in TABLES_BY_MONTH.values() if table.published))
 PUBLISHED_VIEWS: tuple[View, ...] = (LANDING_LEDGER, SEGMENT_MOVEMENT, MEMBERSHIP_EVENTS, MEMBERSHIPS)

@@ -80,23 +80,25 @@ def revenue_as_the_notebook_added_it(lines: pa.Table, customer_ids: list[str]) -
     return sums.reindex(customer_ids).to_numpy()
 
 
-def fit_tree_embedding(customers: pd.DataFrame, target: np.ndarray) -> TreeEmbedding:
+def fit_tree_embedding(features: np.ndarray, target: np.ndarray, seed: int = SEED) -> TreeEmbedding:
     """Fit the reference recipe on clusterable customers in order of appearance, n >= FEWEST_FOR_UMAP.
+
+    `features`: (n, 12), see :func:`design_matrix`.
 
     `target` (n,) is what the forest predicts: gross revenue in the shop's currency.
 
     Forest of 250 trees on twelve min-max features to predict gross revenue; features with an importance above 1 % are
     kept; refit on these; leaf numbers of every tree; UMAP to ten components on the leaf numbers (Euclidean).
-    Deterministic on one machine (seed 42). Memory O(n * TREES).
+    Deterministic on one machine (by `seed`). Memory O(n * TREES).
     """
     from sklearn.ensemble import RandomForestRegressor
     from sklearn.preprocessing import MinMaxScaler
 
     scaler = MinMaxScaler()
-    scaled = scaler.fit_transform(design_matrix(customers))
+    scaled = scaler.fit_transform(features)
 
     def forest() -> RandomForestRegressor:
-        return RandomForestRegressor(TREES, random_state=SEED, n_jobs=-1)
+        return RandomForestRegressor(TREES, random_state=seed, n_jobs=-1)
 
     importances = forest().fit(scaled, target).feature_importances_
     chosen = tuple(name for name, share in zip(FEATURES, importances, strict=True) if share > LEAST_IMPORTANCE)
@@ -111,14 +113,14 @@ def fit_tree_embedding(customers: pd.DataFrame, target: np.ndarray) -> TreeEmbed
         scaler=scaler,
         forest=fitted,
         leaves=leaves,
-        components=reduced_by_umap(leaves),
+        components=reduced_by_umap(leaves, seed=seed),
     )
 
 
 def reduced_by_umap(
-    points: np.ndarray, neighbours: tuple[np.ndarray, np.ndarray] | None = None, components: int = COMPONENTS
+    points: np.ndarray, neighbours: tuple[np.ndarray, np.ndarray] | None = None, seed: int = SEED
 ) -> np.ndarray:
-    """UMAP (McInnes, Healy and Melville 2018) of n points, shape (n, components); one thread, seed 42.
+    """UMAP (McInnes, Healy and Melville 2018) of n points, shape (n, 10); on one thread.
 
     `neighbours` are the numbers and distances (n, k) of each point's nearest ones, itself first, where they are known;
     otherwise they are found by Euclidean distance of `points` (n, d).
@@ -136,5 +138,5 @@ def reduced_by_umap(
         warnings.filterwarnings("ignore", message="Graph is not fully connected")
         # Nobody is placed later by UMAP itself.
         warnings.filterwarnings("ignore", message="precomputed_knn")
-        reducer = umap.UMAP(n_components=components, n_neighbors=near, random_state=SEED, n_jobs=1, **known)
+        reducer = umap.UMAP(n_components=COMPONENTS, n_neighbors=near, random_state=seed, n_jobs=1, **known)
         return np.asarray(reducer.fit_transform(points), dtype="float64")

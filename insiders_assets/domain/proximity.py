@@ -90,7 +90,7 @@ def fit_proximity_embedding(
         forest=forest,
         landmarks=drawn,
         leaves=leaves,
-        landmark_components=reduced_by_umap(matrix, (numbers, distances)),
+        landmark_components=reduced_by_umap(matrix, (numbers, distances), seed),
     )
 
 

@@ -16,7 +16,7 @@ from time import perf_counter
 import numpy as np
 
 from insiders_assets.domain.clustering import CLUSTERS, cut, rank_by_mean, silhouette_scan
-from insiders_assets.domain.rules import disagreement
+from insiders_assets.domain.rule_card import disagreement
 
 PCA, T_SNE, UMAP, TREES = "PCA", "t-SNE", "UMAP", "tree embedding"
 # t-SNE is begun from PCA, and its steps draw no lots.

@@ -9,7 +9,7 @@ import datetime as dt
 import re
 
 from insiders_assets.assets.platform import Platform
-from insiders_assets.contracts.catalogue import MONTHLY_TABLES
+from insiders_assets.contracts.catalogue import TABLES_BY_MONTH
 from insiders_assets.errors import InputError, SettingsError
 from insiders_assets.storage.engine import Answer, DuckDBEngine
 
@@ -27,7 +27,7 @@ def query_as_known_at(platform: Platform, query: str, moment: dt.datetime) -> An
     InputError: the query cannot be answered, or nothing was known then.
     """
     lake, tables = platform.lake, {}
-    for table in MONTHLY_TABLES.values():
+    for table in TABLES_BY_MONTH.values():
         known = [scope for scope in lake.scopes(table.name) if lake.as_known_at(table.name, scope, moment)]
         tables[table.name] = lake.dataset(table, known, moment).arrow() if known else table.empty()
     if not any(rows.num_rows for rows in tables.values()):

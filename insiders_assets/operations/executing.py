@@ -18,14 +18,14 @@ from typing import Any
 import dagster as dg
 
 from insiders_assets.assets.monthly import CONTRACT_CHECK
-from insiders_assets.automation.jobs import MONTHLY
-from insiders_assets.contracts.catalogue import MONTHLY_TABLES
+from insiders_assets.automation.jobs import COMPARE, MONTHLY
+from insiders_assets.contracts.catalogue import TABLES_BY_MONTH
 from insiders_assets.definitions import build_definitions
 from insiders_assets.errors import InsidersError
 from insiders_assets.operations.home import causes
 from insiders_assets.settings import Settings
 
-ASSETS = ("landed_invoices", *MONTHLY_TABLES)
+ASSETS = ("landed_invoices", *TABLES_BY_MONTH)
 # By the command line, or by the job that does the same.
 STARTED_HERE = {"insiders/started_by": "insiders run"}
 UNFINISHED = [
@@ -68,7 +68,7 @@ def execute(
     InsidersError: the one that an asset raised, out of Dagster's wrapping.
     KeyboardInterrupt: it was interrupted; the run is recorded as failed.
     """
-    subject = partition[:7] if job == MONTHLY else partition.rpartition("@")[0]
+    subject = partition[:7] if job in (MONTHLY, COMPARE) else partition.rpartition("@")[0]
     definitions = build_definitions(settings, loggers={"progress": _progress_logger(subject, tell)})
     with _noticing_interrupts() as interrupted:
         try:

@@ -10,7 +10,7 @@ import datetime as dt
 from dataclasses import replace
 
 from insiders_assets.assets.platform import Platform
-from insiders_assets.contracts.catalogue import MONTHLY_TABLES, PUBLISHED_TABLES
+from insiders_assets.contracts.catalogue import PUBLISHED_TABLES, TABLES_BY_MONTH
 from insiders_assets.errors import MissingMonthError, SettingsError
 from insiders_assets.operations.pages import place_of_page
 from insiders_assets.partitions import key_of, month_range, shift
@@ -50,7 +50,7 @@ def forget(platform: Platform, month: dt.date) -> list[dt.date]:
         raise SettingsError(f"INSIDERS_{name.upper()} sets the month that would have to move.", "Set another there.")
     platform.warehouse.prepare(PUBLISHED_TABLES)
     for one in gone:
-        for table in MONTHLY_TABLES.values():
+        for table in TABLES_BY_MONTH.values():
             if table.published:
                 platform.warehouse.withdraw(table, one)
             platform.lake.withdraw(table.name, key_of(one))

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from insiders_assets.assets.clusterer_trials import PAGE as COMPARISON
 from insiders_assets.assets.insiders_report import PAGE
 from insiders_assets.assets.platform import Platform
+from insiders_assets.contracts.comparisons import CLUSTERER_TRIALS
 from insiders_assets.contracts.report import REPORT_FACTS
 from insiders_assets.errors import StorageError
 from insiders_assets.settings import Settings
@@ -29,8 +31,20 @@ def show_page(platform: Platform, month: str) -> None:
     version = platform.lake.current(REPORT_FACTS.name, month)
     if version is None:
         return
-    page = platform.lake.read_file(version.files[PAGE])
-    target = place_of_page(platform.settings, month)
+    _write(place_of_page(platform.settings, month), platform.lake.read_file(version.files[PAGE]))
+
+
+def show_comparison(platform: Platform, month: str) -> Path | None:
+    """Write the page of a month's comparison, and say where; None where it was not compared."""
+    version = platform.lake.current(CLUSTERER_TRIALS.name, month)
+    if version is None or COMPARISON not in version.files:
+        return None
+    target = platform.settings.home / "reports" / f"{month[:7]}-comparison.html"
+    _write(target, platform.lake.read_file(version.files[COMPARISON]))
+    return target
+
+
+def _write(target: Path, page: bytes) -> None:
     try:
         if target.exists() and target.read_bytes() == page:
             return
@@ -40,6 +54,6 @@ def show_page(platform: Platform, month: str) -> None:
         unfinished.replace(target)
     except OSError as wrong:
         raise StorageError(
-            f"The report {target} cannot be written ({wrong.strerror}).",
+            f"The page {target} cannot be written ({wrong.strerror}).",
             "Free some space or give this user the right to write there; everything else stands.",
         ) from wrong

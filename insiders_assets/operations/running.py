@@ -22,13 +22,14 @@ from insiders_assets.checks.publishing import rows_differ
 from insiders_assets.contracts.catalogue import MONTHLY_TABLES, PUBLISHED_TABLES, PUBLISHED_VIEWS
 from insiders_assets.definitions import reach_of_assets
 from insiders_assets.errors import GapError, MissingMonthError, NoMonthYetError
+from insiders_assets.operations.comparing import compare_if_due
 from insiders_assets.operations.executing import Progress, Tell, end_killed_runs, execute
 from insiders_assets.operations.home import only_one, open_instance, prepare_home
 from insiders_assets.operations.landing import land_arrivals, land_file, refuse_unusable, tidy_zone
 from insiders_assets.operations.pages import show_page
 from insiders_assets.operations.quiet import without_greetings
 from insiders_assets.partitions import key_of
-from insiders_assets.settings import Settings, is_set_in_environment, load_settings, record_settings
+from insiders_assets.settings import LAST, Settings, is_set_in_environment, load_settings, record_settings
 from insiders_assets.storage.io_managers import publish
 
 
@@ -89,6 +90,8 @@ def run(settings: Settings, wanted: Wanted, today: dt.date, tell: Tell) -> Setti
             settings = _record(settings, reachable)
         with open_platform(settings) as platform:
             _bring_up(platform, instance, reachable, wanted, tell)
+            if settings.compare == LAST and reachable.wanted:
+                compare_if_due(platform, instance, reachable.wanted[-1], tell)
     if gap:
         raise gap
     return settings

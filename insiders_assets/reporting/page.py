@@ -46,13 +46,6 @@ def render_page(
     moved: how the month stood in its earlier version, if it was restated.
     programme: what the programme's tables say of the month.
     """
-    environment = Environment(
-        loader=PackageLoader("insiders_assets.reporting"),
-        autoescape=select_autoescape(),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     by_key = {fact["key"]: fact for fact in facts}
 
     def told(key: str) -> str:
@@ -77,19 +70,34 @@ def render_page(
         for rank, revenue in zip(SEGMENTS, revenues, strict=True)
         if by_key[f"segment_{rank:02d}.customers"]["value"]
     ]
-    return environment.get_template("report.html").render(
-        month=month,
-        first_of_window=first_of_window,
-        next_month=shift(month, 1),
-        currency=currency,
-        told=told,
-        in_table=in_table,
-        value=lambda key: by_key[key]["value"],
-        segments=segments,
-        outlook=_outlook(forecast),
-        **told_of_programme(programme, shift(month, -1)),
-        restated=_restated(moved, currency) if moved else None,
-        facts=[{**fact, "written": write_number(fact["value"], fact["unit"], currency)} for fact in facts],
+    return (
+        templates()
+        .get_template("report.html")
+        .render(
+            month=month,
+            first_of_window=first_of_window,
+            next_month=shift(month, 1),
+            currency=currency,
+            told=told,
+            in_table=in_table,
+            value=lambda key: by_key[key]["value"],
+            segments=segments,
+            outlook=_outlook(forecast),
+            **told_of_programme(programme, shift(month, -1)),
+            restated=_restated(moved, currency) if moved else None,
+            facts=[{**fact, "written": write_number(fact["value"], fact["unit"], currency)} for fact in facts],
+        )
+    )
+
+
+def templates() -> Environment:
+    """The templates of this room; a name that nobody gives is an error, and not an empty place."""
+    return Environment(
+        loader=PackageLoader("insiders_assets.reporting"),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
 
 

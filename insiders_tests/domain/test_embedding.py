@@ -61,7 +61,7 @@ def customers() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def fitted(customers: pd.DataFrame) -> TreeEmbedding:
-    return fit_tree_embedding(customers, customers["gross_revenue"].to_numpy())
+    return fit_tree_embedding(design_matrix(customers), customers["gross_revenue"].to_numpy())
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +138,7 @@ def test_the_forest_keeps_the_features_that_matter_and_gives_every_customer_a_le
 
 
 def test_twice_the_same_on_one_machine(customers: pd.DataFrame, fitted: TreeEmbedding, files: dict[str, bytes]) -> None:
-    again = fit_tree_embedding(customers, customers["gross_revenue"].to_numpy())
+    again = fit_tree_embedding(design_matrix(customers), customers["gross_revenue"].to_numpy())
     assert again.importances == fitted.importances
     assert np.array_equal(again.leaves, fitted.leaves)
     assert np.array_equal(again.components, fitted.components)
@@ -215,7 +215,7 @@ def test_a_model_file_with_a_type_of_somebody_s_own_is_refused(
 
 
 def assert_sensible(customers: pd.DataFrame) -> TreeEmbedding:
-    found = fit_tree_embedding(customers, customers["gross_revenue"].to_numpy())
+    found = fit_tree_embedding(design_matrix(customers), customers["gross_revenue"].to_numpy())
     assert found.leaves.shape == (len(customers), TREES)
     assert found.components.shape == (len(customers), COMPONENTS)
     assert np.isfinite(found.components).all()
