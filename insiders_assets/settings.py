@@ -124,6 +124,7 @@ class Settings(BaseSettings):
 
     programme_file: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] | None = None
     programme_share: Annotated[float, Field(gt=0, le=0.5)] = 0.10
+    programme_fits: Annotated[int, Field(ge=2, le=1000)] = 24
     programme_features: Annotated[Texts, AfterValidator(_plain_features)] = FEATURES
     programme_min_fidelity: Annotated[float, Field(ge=0, le=1)] = 0.80
     programme_months_to_enter: Annotated[int, Field(ge=1, le=24)] = 1

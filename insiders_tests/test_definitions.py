@@ -14,7 +14,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from insiders_assets.contracts.catalogue import MONTHLY_TABLES, PUBLISHED_TABLES
+from insiders_assets.contracts.catalogue import MONTHLY_TABLES, PUBLISHED_TABLES, TABLES_BY_MONTH
 from insiders_assets.contracts.lines import LANDED_LINES, QUARANTINE
 from insiders_assets.contracts.table import Column, Table
 from insiders_assets.definitions import build_definitions
@@ -23,7 +23,7 @@ from insiders_assets.settings import PREFIX, Settings, load_settings
 from insiders_tests.servers import tcp_postgres
 
 ROOT = Path(__file__).parents[1]
-TABLES = {t.name: t for t in (*MONTHLY_TABLES.values(), *PUBLISHED_TABLES, LANDED_LINES, QUARANTINE)}
+TABLES = {t.name: t for t in (*TABLES_BY_MONTH.values(), *PUBLISHED_TABLES, LANDED_LINES, QUARANTINE)}
 IMPORT_SECONDS = 4
 
 ASSETS = {
@@ -53,6 +53,8 @@ ASSETS = {
         "revenue_forecast",
         "segment_profiles",
     ],
+    "embedding_spaces": ["customer_features"],
+    "clusterer_trials": ["cluster_labels", "embedding_spaces", "tree_embedding"],
 }
 
 
@@ -98,13 +100,20 @@ def test_the_assets_and_what_they_read(definitions: dg.Definitions) -> None:
 
 
 def test_every_monthly_asset_has_its_table(definitions: dg.Definitions) -> None:
-    assert {spec.key.to_user_string() for spec in specs(definitions)} == {"landed_invoices", *MONTHLY_TABLES}
+    assert {spec.key.to_user_string() for spec in specs(definitions)} == {"landed_invoices", *TABLES_BY_MONTH}
 
 
 def test_the_jobs_and_the_schedule(definitions: dg.Definitions) -> None:
     repository = definitions.get_repository_def()
     jobs = {job.name for job in repository.get_all_jobs()}
-    assert {name for name in jobs if not name.startswith("__")} == {"land", "monthly", "catch_up", "maintain", "watch"}
+    assert {name for name in jobs if not name.startswith("__")} == {
+        "land",
+        "monthly",
+        "compare",
+        "catch_up",
+        "maintain",
+        "watch",
+    }
     assert {(one.name, one.job_name, one.cron_schedule) for one in repository.schedule_defs} == {
         ("monthly_schedule", "catch_up", "0 6 4 * *"),
         ("watch_schedule", "watch", "0 8 * * *"),
@@ -146,7 +155,7 @@ def test_the_checks_and_what_they_claim(definitions: dg.Definitions) -> None:
         ("insiders_report", "readers_see_what_the_lake_holds"),
         ("insiders_report", "members_share_is_as_usual"),
         ("insiders_report", "last_closed_month_is_there"),
-        *((asset, "keeps_its_contract") for asset in MONTHLY_TABLES),
+        *((asset, "keeps_its_contract") for asset in TABLES_BY_MONTH),
     }
 
 
@@ -163,8 +172,8 @@ def test_every_asset_says_what_it_is_whose_it_is_and_what_columns_it_has(
     schema = spec.metadata["dagster/column_schema"]
     assert schema.columns
     assert all(column.description for column in schema.columns)
-    if name in MONTHLY_TABLES:
-        assert [column.name for column in schema.columns] == MONTHLY_TABLES[name].arrow_schema.names
+    if name in TABLES_BY_MONTH:
+        assert [column.name for column in schema.columns] == TABLES_BY_MONTH[name].arrow_schema.names
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
@@ -181,7 +190,7 @@ def test_every_table_and_column_is_described(table: Table) -> None:
         assert table.scope in names
 
 
-@pytest.mark.parametrize("table", MONTHLY_TABLES.values(), ids=MONTHLY_TABLES)
+@pytest.mark.parametrize("table", TABLES_BY_MONTH.values(), ids=TABLES_BY_MONTH)
 def test_the_key_of_every_monthly_table_begins_with_the_month(table: Table) -> None:
     month = table.columns[0]
     assert isinstance(month, Column)

@@ -22,14 +22,14 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         partitions=partitions,
         inputs={"customer_features": None},
         group="programme",
-        settings_read=("recipe", "min_clusterable", "programme_share"),
+        settings_read=("recipe", "min_clusterable", "programme_share", "programme_fits"),
         kinds={"scikitlearn", "postgres"},
     )
     def customer_consensus(month: Month, customer_features: Dataset) -> Made:
-        """Where every clusterable customer ranks when two dozen forests, each on a bootstrap sample, group them by whom
-        they share leaves with; and in how many of these fits the customer stands on the same side of the cut. Empty
-        with the reference recipe, and in a month with too few clusterable customers."""
-        from insiders_assets.domain.consensus import FITS, find_consensus
+        """Where every clusterable customer ranks when many forests, each on a bootstrap sample, group the customers by
+        whom they share leaves with; and in how many of these fits the customer stands on the same side of the cut.
+        Empty with the reference recipe, and in a month with too few clusterable customers."""
+        from insiders_assets.domain.consensus import find_consensus
         from insiders_assets.domain.embedding import design_matrix, in_order_of_appearance
 
         settings = month.platform.settings
@@ -45,6 +45,7 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             customers["gross_revenue"].to_numpy("float64"),
             share=settings.programme_share,
             seed=SEED,
+            fits=settings.programme_fits,
         )
         unsure = int(((found.confidences < UNSURE) & found.chosen).sum())
         return Made(
@@ -59,7 +60,7 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 }
             ),
             metadata={
-                "fits": FITS,
+                "fits": settings.programme_fits,
                 "customers": len(customers),
                 "chosen": int(found.chosen.sum()),
                 f"chosen with less than {UNSURE:.0%} of the fits": unsure,

@@ -14,7 +14,7 @@ from insiders_assets.assets.monthly import SETTINGS
 from insiders_assets.assets.platform import Platform, open_platform
 from insiders_assets.automation.jobs import COMPARE
 from insiders_assets.contracts.catalogue import COMPARISON_TABLES
-from insiders_assets.contracts.segments import CLUSTER_LABELS
+from insiders_assets.contracts.segments import CLUSTER_LABELS, TREE_EMBEDDING
 from insiders_assets.errors import MissingMonthError
 from insiders_assets.operations.executing import Tell, execute
 from insiders_assets.operations.home import only_one, open_instance
@@ -44,8 +44,9 @@ def compare(settings: Settings, month: dt.date, tell: Tell) -> Path | None:
 
 
 def compare_if_due(platform: Platform, instance: dg.DagsterInstance, month: dt.date, tell: Tell) -> None:
-    """Compare a month unless its comparison was made from what stands."""
-    if _is_due(platform, month):
+    """Compare a month that has segments, unless its comparison was made from what stands."""
+    embedded = platform.lake.current(TREE_EMBEDDING.name, key_of(month))
+    if embedded and embedded.rows and _is_due(platform, month):
         execute(platform.settings, instance, COMPARE, key_of(month), tell, why="the last month")
     show_comparison(platform, key_of(month))
 

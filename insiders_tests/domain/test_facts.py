@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from insiders_assets.contracts.customers import CUSTOMER_FEATURES, MONTH_TOTALS
 from insiders_assets.contracts.forecast import REVENUE_FORECAST
 from insiders_assets.contracts.lines import RAW_INVOICES
-from insiders_assets.contracts.programme import INSIDERS_MEMBERSHIP
+from insiders_assets.contracts.programme import INSIDERS_MEMBERSHIP, PROGRAMME_RULE
 from insiders_assets.contracts.segments import CLUSTER_LABELS, NOT_CLUSTERABLE, NOT_SEGMENTED, SEGMENTED
 from insiders_assets.contracts.table import Table
 from insiders_assets.domain.facts import Fact, facts_of
@@ -34,7 +34,14 @@ from insiders_assets.storage.warehouse import Warehouse
 
 TABLES = {
     table.name: table
-    for table in (MONTH_TOTALS, CUSTOMER_FEATURES, CLUSTER_LABELS, INSIDERS_MEMBERSHIP, REVENUE_FORECAST)
+    for table in (
+        MONTH_TOTALS,
+        CUSTOMER_FEATURES,
+        CLUSTER_LABELS,
+        INSIDERS_MEMBERSHIP,
+        PROGRAMME_RULE,
+        REVENUE_FORECAST,
+    )
 }
 GONE = "customer without a line"
 FIRST = dt.date(2011, 1, 1)
@@ -115,6 +122,30 @@ def membership_of(month: dt.date, labels: pa.Table) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=INSIDERS_MEMBERSHIP.arrow_schema)
 
 
+def card_of(month: dt.date) -> pa.Table:
+    """A card in the full month alone."""
+    card = {
+        "month": month,
+        "rule": "items_purchased >= 5",
+        "rule_in_words": "at least 5 items bought",
+        "rule_in_portuguese": "pelo menos 5 itens comprados",
+        "explainable": True,
+        "verdict": "it says who is chosen",
+        "basis": "consensus",
+        "clusterable": 50,
+        "chosen": 8,
+        "selected": 9,
+        "exceptions": 1,
+        "precision": 0.875,
+        "recall": 1.0,
+        "f1": 0.9375,
+        "f1_in_sample": 0.94,
+        "sql": "SELECT customer_id FROM insiders.customer_features",
+        "exceptions_sql": "SELECT customer_id FROM insiders.customer_features",
+    }
+    return pa.Table.from_pylist([card] if month == FULL else [], schema=PROGRAMME_RULE.arrow_schema)
+
+
 def forecast_of(month: dt.date) -> pa.Table:
     """The full month, whose data end early, is forecast by all models; the next by none; the last has no rows."""
     following = (month + dt.timedelta(days=31)).replace(day=1)
@@ -183,6 +214,7 @@ def tables_of(engine: DuckDBEngine) -> dict[dt.date, dict[str, pa.Table]]:
             "customer_features": features,
             "cluster_labels": (labels := CLUSTER_LABELS.validate(labels_of(month, features))),
             "insiders_membership": INSIDERS_MEMBERSHIP.validate(membership_of(month, labels)),
+            "programme_rule": PROGRAMME_RULE.validate(card_of(month)),
             "revenue_forecast": REVENUE_FORECAST.validate(forecast_of(month)),
         }
     return made
@@ -273,6 +305,10 @@ def test_the_facts_of_the_full_month_are_what_pandas_counts(sample: Sample) -> N
         "members.net_revenue": members["net_revenue"].sum(),
         "members.least_items": members["items_purchased"].min(),
         "others.most_items": clusterable.loc[~inside[clusterable.index], "items_purchased"].max(),
+        "programme.in_grace": 2,
+        "programme.entered": 0,
+        "rule.f1": 0.9375,
+        "rule.exceptions": 1,
         "members.ticket_as_ratio_of_means": members["gross_revenue"].sum() / members["purchases"].sum(),
         "segment_02.customers": 8,
         "segment_02.mean_gross_revenue": customers.loc[customers["cluster_rank"] == 2, "gross_revenue"].mean(),

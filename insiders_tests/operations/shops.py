@@ -59,6 +59,9 @@ def environment_as_before() -> Iterator[None]:
                 # Set and taken away: what preparing a home sets is undone as well.
                 environment.setenv(name, "")
                 environment.delenv(name)
+        # Few fits, and no comparison of spaces: both are tested by themselves, and would take most of the time here.
+        environment.setenv(f"{PREFIX}PROGRAMME_FITS", "3")
+        environment.setenv(f"{PREFIX}COMPARE", "asked")
         yield
 
 
