@@ -61,7 +61,7 @@ def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMap
         found, groups = _compared(course, customer_consensus, cluster_labels)
         revenue = history.customers(month.first_day, ["gross_revenue"])
         rows = [_row(month, name, found[name], groups[name], revenue) for name in found]
-        shown = ("policy", "members", "churn", "worst_churn", "returning", "growth")
+        shown = ("policy", "members", "churn", "worst_churn", "returners", "growth")
         return Made(
             rows,
             metadata={
@@ -111,7 +111,7 @@ def _row(
         "members": int(figures.sizes[-1]),
         "churn": _known(figures.mean_change),
         "worst_churn": _known(figures.worst_change),
-        "returning": figures.returners if len(figures.changes) else None,
+        "returners": figures.returners if len(figures.changes) else None,
         "growth": _known(figures.mean_growth),
         "revenue_share": float(amounts[inside].sum() / amounts.sum()) if amounts.sum() else None,
     }

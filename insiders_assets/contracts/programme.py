@@ -148,7 +148,7 @@ MEMBERSHIP_POLICIES = Table(
         ),
         Column("worst_churn", REAL, "The same in the worst month.", nullable=True),
         Column(
-            "returning",
+            "returners",
             REAL,
             "Who left and came back within twelve months, as a share of the mean group.",
             nullable=True,

@@ -16,7 +16,7 @@ from insiders_assets.domain.segments import CAME, LOST
 if TYPE_CHECKING:
     import pandas as pd
 
-SHARES = ("churn", "worst_churn", "returning", "growth", "revenue_share")
+SHARES = ("churn", "worst_churn", "returners", "growth", "revenue_share")
 
 
 @dataclass(frozen=True)
