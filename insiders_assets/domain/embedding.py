@@ -118,18 +118,23 @@ def fit_tree_embedding(features: np.ndarray, target: np.ndarray, seed: int = SEE
 
 
 def reduced_by_umap(
-    points: np.ndarray, neighbours: tuple[np.ndarray, np.ndarray] | None = None, seed: int = SEED
+    points: np.ndarray,
+    neighbours: tuple[np.ndarray, np.ndarray] | None = None,
+    start: np.ndarray | None = None,
+    seed: int = SEED,
 ) -> np.ndarray:
     """UMAP (McInnes, Healy and Melville 2018) of n points, shape (n, 10); on one thread.
 
     `neighbours` are the numbers and distances (n, k) of each point's nearest ones, itself first, where they are known;
-    otherwise they are found by Euclidean distance of `points` (n, d).
+    otherwise they are found by Euclidean distance of `points` (n, d). `start` (n, 10) is where the layout begins,
+    otherwise the graph's eigenvectors.
     """
     import warnings
 
     import umap
 
     known = {"precomputed_knn": neighbours} if neighbours is not None else {}
+    begin = "spectral" if start is None else start
     near = neighbours[0].shape[1] if neighbours is not None else min(NEIGHBOURS, len(points) - 1)
     with warnings.catch_warnings():
         # With a seed UMAP runs on one thread and says so each time; that is what we want.
@@ -138,5 +143,5 @@ def reduced_by_umap(
         warnings.filterwarnings("ignore", message="Graph is not fully connected")
         # Nobody is placed later by UMAP itself.
         warnings.filterwarnings("ignore", message="precomputed_knn")
-        reducer = umap.UMAP(n_components=COMPONENTS, n_neighbors=near, random_state=seed, n_jobs=1, **known)
+        reducer = umap.UMAP(n_components=COMPONENTS, n_neighbors=near, init=begin, random_state=seed, n_jobs=1, **known)
         return np.asarray(reducer.fit_transform(points), dtype="float64")

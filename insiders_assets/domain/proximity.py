@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from insiders_assets.domain.embedding import NEIGHBOURS, SEED, TREES, reduced_by_umap
+from insiders_assets.domain.embedding import COMPONENTS, NEIGHBOURS, SEED, TREES, reduced_by_umap
 from insiders_assets.domain.feature_words import FEATURES
 
 if TYPE_CHECKING:
@@ -84,13 +84,13 @@ def fit_proximity_embedding(
     forest = RandomForestRegressor(TREES, min_samples_leaf=LEAST_IN_LEAF, random_state=seed, n_jobs=-1)
     forest.fit(matrix, revenue[drawn])
     leaves = forest.apply(matrix)
-    numbers, distances = _neighbours(_Proximity(forest, leaves), leaves)
+    graph = _Proximity(forest, leaves)
     return ProximityEmbedding(
         importances=dict(zip(FEATURES, forest.feature_importances_.tolist(), strict=True)),
         forest=forest,
         landmarks=drawn,
         leaves=leaves,
-        landmark_components=reduced_by_umap(matrix, (numbers, distances), seed),
+        landmark_components=reduced_by_umap(matrix, _neighbours(graph, leaves), graph.start(seed), seed),
     )
 
 
@@ -108,6 +108,22 @@ class _Proximity:
         self.nodes = int(sum(sizes))
         self.trees = leaves.shape[1]
         self.of_landmarks = self._indicator(leaves).T.tocsr()
+
+    def start(self, seed: int) -> np.ndarray:
+        """Where UMAP begins (m, COMPONENTS): the first singular vectors of the degree-normalised leaf indicator.
+
+        They are nearly the graph's own eigenvectors, which UMAP would take. Where many landmarks share all their leaves
+        ARPACK, which finds those, draws numbers that no seed governs: two builds of a small month then differed.
+        """
+        from sklearn.utils.extmath import randomized_svd
+        from threadpoolctl import threadpool_limits
+
+        indicator = self.of_landmarks.T.tocsr()
+        degrees = indicator @ np.asarray(self.of_landmarks.sum(axis=1)).ravel()
+        found = min(COMPONENTS, indicator.shape[0])
+        with threadpool_limits(1):
+            left, sizes, _ = randomized_svd(indicator / np.sqrt(degrees)[:, None], found, n_iter=4, random_state=seed)
+        return np.pad(left * sizes, ((0, 0), (0, COMPONENTS - found)))
 
     def nearest(self, leaves: np.ndarray, own: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Numbers and distances (rows, k) of the nearest landmarks, nearest first; ties by the landmarks' order.

@@ -78,6 +78,14 @@ def test_the_same_customers_give_the_same_places(fitted: ProximityEmbedding) -> 
     assert np.array_equal(again.landmarks, fitted.landmarks)
 
 
+@pytest.mark.parametrize("places", [1, 2, 3])
+def test_few_places_have_the_same_layout_every_time(places: int) -> None:
+    features = np.repeat(np.arange(places), 60 // places)[:, None] * np.ones(12)
+    found = [fit_proximity_embedding(features, features[:, 0] + 1).landmark_components for _ in range(3)]
+    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(found[0], found[2])
+
+
 def test_customers_who_are_all_alike_have_a_place() -> None:
     alike = fit_proximity_embedding(np.ones((60, 12)), np.full(60, 5.0))
     assert np.isfinite(alike.landmark_components).all()
