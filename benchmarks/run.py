@@ -227,7 +227,7 @@ def _many_months(folder: Path, _: Path | None) -> Section:
     home = folder / "many"
     home.mkdir()
     (home / "insiders.toml").write_text("min_clusterable = 1000000\n")
-    shop = ShopParameters(first_month=dt.date(2021, 1, 1), months=40, customers=1000, seed=5)
+    shop = ShopParameters(first_month=dt.date(2021, 1, 1), months=40, customers=800, seed=5)
     out = folder / "many.json"
     whole = _child("40 months", "benchmarks.stages", home, out, home, *write_shop(shop, folder / "many-files"))
     stages = [Stage(**stage) for stage in json.loads(out.read_text())]
@@ -235,7 +235,7 @@ def _many_months(folder: Path, _: Path | None) -> Section:
     early = _peak(stages, "2022-01", "2022-06")
     late = _peak(stages, "2023-11", "2024-04")
     text = (
-        f"A made-up shop of 40 months and 1,000 customers (no segments, so no UMAP and no network), {_seconds(whole)}. "
+        f"A made-up shop of 40 months and 800 customers (no segments, so no UMAP and no network), {_seconds(whole)}. "
         f"Peak resident memory while months 13 to 18 were made: {early:,.0f} MB; while months 35 to 40 were: "
         f"{late:,.0f} MB."
     )

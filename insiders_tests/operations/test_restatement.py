@@ -42,7 +42,7 @@ from insiders_tests.servers import tcp_postgres
 
 pytestmark = pytest.mark.usefixtures("plain_environment")
 
-SEGMENTED = ShopParameters(dt.date(2024, 1, 1), 3, 120, seed=3, articles=60, invoices_per_month=1.5)
+SEGMENTED = ShopParameters(dt.date(2024, 1, 1), 3, 90, seed=3, articles=60, invoices_per_month=1.5)
 PLAIN = ShopParameters(dt.date(2024, 1, 1), 3, 60, seed=3, articles=60)
 FIRST, SECOND, THIRD, FOURTH = MONTHS = ["2024-01-01", "2024-02-01", "2024-03-01", "2024-04-01"]
 RESTATED_MONTHS = [SECOND, THIRD]
