@@ -111,7 +111,7 @@ def _row(
         "members": int(figures.sizes[-1]),
         "churn": _known(figures.mean_change),
         "worst_churn": _known(figures.worst_change),
-        "returners": figures.returners if len(figures.changes) else None,
+        "returners": _known(figures.returning),
         "growth": _known(figures.mean_growth),
         "revenue_share": float(amounts[inside].sum() / amounts.sum()) if amounts.sum() else None,
     }
