@@ -19,6 +19,8 @@ from insiders_assets.contracts.programme import INSIDE
 from insiders_assets.domain.membership import MonthOfRule, Policy, replay
 
 MONTHS_OF_A_YEAR = 12
+IN_FORCE, FIXED, PATIENT = "programme", "rule without grace", "three months in, three out"
+CONSENSUS, TOP_CLUSTER = "consensus each month", "top cluster each month"
 
 Group = frozenset[str]
 
@@ -77,6 +79,15 @@ def measure(months: Sequence[dt.date], groups: Sequence[Group], held: Sequence[G
         growth=_over(sizes, np.array([len(group) for group in held])) - 1,
         sizes=sizes,
     )
+
+
+def groups_by_rule(months: Sequence[MonthOfRule], policy: Policy) -> dict[str, list[Group]]:
+    """Groups of the policies that go by the rule in force, by name; `policy` is the programme's own."""
+    return {
+        IN_FORCE: groups_of(months, policy),
+        FIXED: groups_of(without_slack(months), Policy(1, 1)),
+        PATIENT: groups_of(months, Policy(3, 3)),
+    }
 
 
 def groups_of(months: Sequence[MonthOfRule], policy: Policy) -> list[Group]:
