@@ -122,7 +122,7 @@ def _row(
 
 
 def _known(value: float) -> float | None:
-    return None if np.isnan(value) else value
+    return None if np.isnan(value) else float(value)
 
 
 def _rounded(value: Any) -> Any:

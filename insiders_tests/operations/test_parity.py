@@ -98,7 +98,7 @@ def make_place(folder: Path, compiled: Path, files: list[Path], **words: str) ->
     home.mkdir()
     home.parent.chmod(0o755)
     (home / "numba").symlink_to(compiled)
-    lines = ["min_clusterable = 20", *(f'{name} = "{value}"' for name, value in words.items())]
+    lines = ["min_clusterable = 20", "programme_fits = 3", *(f'{name} = "{value}"' for name, value in words.items())]
     (home / "insiders.toml").write_text("\n".join(lines), "utf-8")
     return Place(load_settings(home), files)
 
