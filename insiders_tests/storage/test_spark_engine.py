@@ -53,8 +53,11 @@ def master(open_folder: Path) -> Iterator[str]:
         pytest.skip(missing.problem)
     folder = open_folder / "spark"
     folder.mkdir()
-    with spark_cluster(folder, WORKERS) as running:
-        yield running
+    with pytest.MonkeyPatch.context() as environment:
+        # For a minute's work the first compiler is enough: the second one takes half of the time for itself.
+        environment.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+        with spark_cluster(folder, WORKERS) as running:
+            yield running
 
 
 @pytest.fixture(scope="module")
