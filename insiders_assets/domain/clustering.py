@@ -91,7 +91,7 @@ def joined_to(points: np.ndarray, landmarks: np.ndarray, labels: np.ndarray) -> 
 
     if not len(points):
         return np.empty(0, dtype=np.int64)
-    nearest = cKDTree(landmarks).query(points, k=min(VOTES, len(landmarks)))[1].reshape(len(points), -1)
+    nearest = cKDTree(landmarks).query(points, k=min(VOTES, len(landmarks)), workers=-1)[1].reshape(len(points), -1)
     votes = np.zeros((len(points), int(labels.max()) + 1), dtype=np.int16)
     for column in labels[nearest].T:
         votes[np.arange(len(points)), column] += 1

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from insiders_assets.domain.clustering import cut
+from insiders_assets.domain.proximity import as_trees_read, leaves_of
 
 FITS = 24
 TREES = 100
@@ -24,8 +25,8 @@ COMPONENTS = 10
 GROUPS = 10
 # More customers than that are assigned to groups of so many drawn ones: Ward's distances grow with the square.
 LANDMARKS = 4_000
-# Customers whose leaves are held at a time.
-CHUNK = 50_000
+# Customers whose leaves are held at a time; so few that a processor's cache holds them.
+CHUNK = 5_000
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,12 @@ def find_consensus(
     n = len(revenue)
     wanted = round(share * n)
     total, votes = np.zeros(n), np.zeros(n)
+    matrix = as_trees_read(features)
+    # Customers of like revenue take like ways through the trees, which is what a processor guesses.
+    by_revenue = np.argsort(revenue, kind="stable")
 
     def percentiles(draws: np.random.SeedSequence) -> np.ndarray:
-        return _percentiles(features, revenue, np.random.default_rng(draws), landmarks)
+        return _percentiles(matrix, revenue, by_revenue, np.random.default_rng(draws), landmarks)
 
     # A fit a core: the trees of a small shop are made faster than scikit-learn hands them to threads of its own.
     with threadpool_limits(1), ThreadPoolExecutor(cpu_count()) as cores:
@@ -104,7 +108,7 @@ def _order(scores: np.ndarray, revenue: np.ndarray) -> np.ndarray:
 
 
 def _percentiles(
-    features: np.ndarray, revenue: np.ndarray, generator: np.random.Generator, landmarks: int
+    matrix: np.ndarray, revenue: np.ndarray, by_revenue: np.ndarray, generator: np.random.Generator, landmarks: int
 ) -> np.ndarray:
     """One fit: the middle of the percentiles that each customer's group takes, by the groups' mean revenue."""
     from sklearn.ensemble import RandomForestRegressor
@@ -112,20 +116,17 @@ def _percentiles(
     n = len(revenue)
     drawn = np.arange(n) if n <= landmarks else np.sort(generator.choice(n, landmarks, replace=False))
     sample = drawn[generator.integers(0, len(drawn), len(drawn))]
-    # As the trees compare them; otherwise scikit-learn would convert them at every call.
-    matrix = np.ascontiguousarray(features, dtype=np.float32)
     forest = RandomForestRegressor(
         TREES, min_samples_leaf=LEAST_IN_LEAF, random_state=int(generator.integers(2**31)), n_jobs=1
     )
     forest.fit(matrix[sample], revenue[sample])
     offsets = np.cumsum([0, *(tree.tree_.node_count for tree in forest.estimators_)])
-    space = _LeafSpace(forest.apply(matrix[drawn]) + offsets[:-1], int(offsets[-1]), generator)
-    labels = np.empty(n, dtype=np.int64)
+    space = _LeafSpace(leaves_of(forest, matrix[drawn]) + offsets[:-1], int(offsets[-1]), generator)
+    labels = np.full(n, -1)
     labels[drawn] = grouped = _groups(space.points)
-    if n > len(drawn):
-        centres = _means(space.points, grouped)
-        for rows in _chunks(np.setdiff1d(np.arange(n), drawn, assume_unique=True)):
-            labels[rows] = _nearest(space.place(forest.apply(matrix[rows]) + offsets[:-1]), centres)
+    centres = _means(space.points, grouped)
+    for rows in _chunks(by_revenue[labels[by_revenue] < 0]):
+        labels[rows] = _nearest(space.place(leaves_of(forest, matrix[rows]) + offsets[:-1]), centres)
     sizes = np.bincount(labels)
     means = np.bincount(labels, weights=revenue) / np.maximum(sizes, 1)
     ascending = np.argsort(means, kind="stable")
@@ -152,25 +153,27 @@ class _LeafSpace:
         indicator = csr_array(
             (np.ones(leaves.size), leaves.ravel(), np.arange(0, leaves.size + 1, trees)), shape=(m, nodes)
         )
-        self.sizes = np.asarray(indicator.sum(axis=0)).ravel()
-        normalised = indicator / np.sqrt(self._degrees(leaves))[:, None]
+        sizes = np.asarray(indicator.sum(axis=0)).ravel()
+        degrees = sizes[leaves].sum(axis=1)
         _, _, directions = randomized_svd(
-            normalised, min(COMPONENTS, m), n_iter=4, random_state=int(generator.integers(2**31))
+            indicator / np.sqrt(degrees)[:, None],
+            min(COMPONENTS, m),
+            n_iter=4,
+            random_state=int(generator.integers(2**31)),
         )
-        self.directions = directions.T
+        self.of_leaves = np.column_stack([directions.T, sizes])
         self.points = self.place(leaves)
 
     def place(self, leaves: np.ndarray) -> np.ndarray:
         """Points (rows, components) of customers by their leaves, of landmarks and of others alike."""
-        points = np.zeros((len(leaves), self.directions.shape[1]))
-        for tree in leaves.T:
-            points += self.directions[tree]
-        return points / np.sqrt(self._degrees(leaves))[:, None]
-
-    def _degrees(self, leaves: np.ndarray) -> np.ndarray:
-        """How many landmarks each customer meets in its leaves, over all trees; a leaf of bootstrap draws has some."""
-        degrees: np.ndarray = self.sizes[leaves].sum(axis=1)
-        return np.maximum(degrees, 1.0)
+        sums = np.zeros((len(leaves), self.of_leaves.shape[1]))
+        of_tree = np.empty_like(sums)
+        for tree in np.ascontiguousarray(leaves.T):
+            # Clipping, as nothing has to be, spares a copy of what was taken.
+            sums += self.of_leaves.take(tree, axis=0, out=of_tree, mode="clip")
+        # How many landmarks each customer meets in its leaves, over all trees; a leaf of bootstrap draws has some.
+        degrees = np.maximum(sums[:, -1:], 1.0)
+        return sums[:, :-1] / np.sqrt(degrees)
 
 
 def _groups(points: np.ndarray) -> np.ndarray:

@@ -25,6 +25,8 @@ WORTH_A_CONDITION = 0.005
 # So many rules of a length are tried with one more condition.
 BEAM = 6
 MOST_PASSES = 5
+# Beyond so many customers a rule is searched on a sample: its F1 is good to a few thousandths then.
+MOST_SEARCHED = 100_000
 
 
 @dataclass(frozen=True)
@@ -57,32 +59,75 @@ def find_rule(customers: Columns, chosen: np.ndarray, features: Sequence[str], s
     Parameters
     ----------
     customers: feature -> (n,) floats; a missing value is NaN. chosen: (n,) bool, some of them true and some false.
-    features: those that a rule may look at. seed: of the folds.
+    features: those that a rule may look at. seed: of the folds, and of the sample.
 
     Raises
     ------
     ValueError: everybody or nobody is chosen.
+
+    Notes
+    -----
+    Of more than MOST_SEARCHED customers so many are drawn, the chosen in proportion: they say which features and how
+    many, and give the cross-validated fidelity. The thresholds, whom the rule has on the other side and the fidelity in
+    sample are everybody's.
     """
     if chosen.all() or not chosen.any():
         raise ValueError("a rule needs customers who are chosen and customers who are not")
-    columns = {name: customers[name] for name in features}
-    folds = _folds(chosen, np.random.default_rng(seed))
-    by_length = [
-        _cross_validated(columns, chosen, folds, length) for length in range(1, min(MOST_CONDITIONS, len(features)) + 1)
-    ]
+    everybody = _Customers.of({name: customers[name] for name in features}, chosen)
+    generator = np.random.default_rng(seed)
+    searched = _drawn(everybody, generator)
+    folds = _folds(searched.chosen, generator)
+    by_length = _cross_validated(searched, folds, min(MOST_CONDITIONS, len(features)))
     length = 0
     for longer in range(1, len(by_length)):
         if by_length[longer].f1 >= by_length[length].f1 + WORTH_A_CONDITION:
             length = longer
-    rule = _best_rules(columns, chosen, length + 1)[0]
+    rule = _refined(everybody, _best_by_length(searched, length + 1)[length])
     others = [name for name in features if name not in rule.features]
     runner_up, beside = None, None
     if others:
-        remaining = {name: columns[name] for name in others}
-        runner_up = _best_rules(remaining, chosen, 1)[0]
-        beside = _cross_validated(remaining, chosen, folds, 1)
-    holds = rule.holds(columns)
+        runner_up = _refined(everybody, _best_by_length(searched.looked_at_by(others), 1)[0])
+        beside = _cross_validated(searched.looked_at_by(others), folds, 1)[0]
+    holds = rule.holds(everybody.columns)
     return RuleCard(rule, fidelity(holds, chosen), by_length[length], holds != chosen, runner_up, beside)
+
+
+@dataclass(frozen=True)
+class _Customers:
+    """Columns of n customers, each also as its distinct values, ascending, and the place (n,) of each customer's value
+    among them; a missing value's is after the last. Sorting is done once: a threshold is found by counting."""
+
+    columns: Columns
+    values: Columns
+    places: Columns
+    chosen: np.ndarray
+
+    @classmethod
+    def of(cls, columns: Columns, chosen: np.ndarray) -> _Customers:
+        values = {name: np.unique(column[~np.isnan(column)]) for name, column in columns.items()}
+        places = {name: np.searchsorted(values[name], column) for name, column in columns.items()}
+        return cls(columns, values, places, chosen)
+
+    def only(self, rows: np.ndarray) -> _Customers:
+        """Some of the customers: (n,) bool, or their numbers."""
+        columns = {name: column[rows] for name, column in self.columns.items()}
+        places = {name: column[rows] for name, column in self.places.items()}
+        return replace(self, columns=columns, places=places, chosen=self.chosen[rows])
+
+    def looked_at_by(self, features: Sequence[str]) -> _Customers:
+        """The same customers by some of the features."""
+        return replace(self, columns={name: self.columns[name] for name in features})
+
+
+def _drawn(customers: _Customers, generator: np.random.Generator) -> _Customers:
+    """All of them, or MOST_SEARCHED, the chosen and the others in proportion, but some of both."""
+    n = len(customers.chosen)
+    if n <= MOST_SEARCHED:
+        return customers
+    groups = [np.flatnonzero(customers.chosen), np.flatnonzero(~customers.chosen)]
+    sizes = [max(1, round(len(group) * MOST_SEARCHED / n)) for group in groups]
+    drawn = [generator.choice(group, size, replace=False) for group, size in zip(groups, sizes, strict=True)]
+    return customers.only(np.sort(np.concatenate(drawn)))
 
 
 def fidelity(selected: np.ndarray, chosen: np.ndarray) -> Fidelity:
@@ -93,14 +138,16 @@ def fidelity(selected: np.ndarray, chosen: np.ndarray) -> Fidelity:
     return Fidelity(precision, recall, _f1(hits, selections, wanted))
 
 
-def _cross_validated(columns: Columns, chosen: np.ndarray, folds: np.ndarray, length: int) -> Fidelity:
-    """Of the best rule of that length, found without each fold and judged on it; the folds' verdicts are pooled."""
-    selected = np.zeros(len(chosen), dtype=bool)
+def _cross_validated(customers: _Customers, folds: np.ndarray, most: int) -> list[Fidelity]:
+    """Of the best rule of every length up to `most`, found without each fold and judged on it; the folds' verdicts are
+    pooled."""
+    selected = np.zeros((most, len(folds)), dtype=bool)
     for fold in range(folds.max() + 1):
         inside = folds == fold
-        best = _best_rules({name: column[~inside] for name, column in columns.items()}, chosen[~inside], length)[0]
-        selected[inside] = best.holds({name: column[inside] for name, column in columns.items()})
-    return fidelity(selected, chosen)
+        judged = {name: column[inside] for name, column in customers.columns.items()}
+        for length, rule in enumerate(_best_by_length(customers.only(~inside), most)):
+            selected[length, inside] = rule.holds(judged)
+    return [fidelity(one, customers.chosen) for one in selected]
 
 
 def _folds(chosen: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -113,32 +160,37 @@ def _folds(chosen: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     return folds
 
 
-def _best_rules(columns: Columns, chosen: np.ndarray, length: int) -> list[Rule]:
-    """Rules of so many conditions, the best by F1 first; a longer one is a good shorter one with another condition."""
-    found = _scored(((Rule((condition,)), score) for condition, score in _conditions(columns, chosen)), BEAM)
-    for _ in range(length - 1):
+def _best_by_length(customers: _Customers, most: int) -> list[Rule]:
+    """The best rule by F1 of one condition, of two, and so on; a longer one is a good shorter one with another
+    condition, and where there is none, that shorter one."""
+    found = _scored(((Rule((condition,)), score) for condition, score in _conditions(customers)), BEAM)
+    best = [found[0]]
+    while len(best) < most:
         longer = {}
         for rule in found:
             connectives = (rule.connective,) if len(rule.conditions) > 1 else (ALL, ANY)
             for connective in connectives:
-                for condition, score in _conditions(columns, chosen, (rule, connective)):
+                for condition, score in _conditions(customers, (rule, connective)):
                     if condition.feature not in rule.features:
                         parts = sorted((*rule.conditions, condition), key=lambda one: (one.feature, one.direction))
                         longer[Rule(tuple(parts), connective)] = score
-        if not longer:
-            break
-        refined = (_refined(columns, chosen, rule) for rule in _scored(iter(longer.items()), BEAM))
-        found = _scored(((rule, fidelity(rule.holds(columns), chosen).f1) for rule in refined), BEAM)
-    return found
+        if longer:
+            refined = (_refined(customers, rule) for rule in _scored(iter(longer.items()), BEAM))
+            scored = ((rule, fidelity(rule.holds(customers.columns), customers.chosen).f1) for rule in refined)
+            found = _scored(scored, BEAM)
+        best.append(found[0])
+    return best
 
 
-def _refined(columns: Columns, chosen: np.ndarray, rule: Rule) -> Rule:
-    """The rule with every threshold set anew beside the others until none moves: the first was set for itself alone."""
+def _refined(customers: _Customers, rule: Rule) -> Rule:
+    """The rule with every threshold set anew beside the others until none moves: the first was set for itself alone,
+    or on fewer customers."""
     for _ in range(MOST_PASSES):
         before = rule
         for one in rule.conditions:
             others = tuple(other for other in rule.conditions if other != one)
-            candidates = _conditions(columns, chosen, (Rule(others, rule.connective), rule.connective), [one.feature])
+            joined_to = (Rule(others, rule.connective), rule.connective) if others else None
+            candidates = _conditions(customers, joined_to, [one.feature])
             anew = next((found for found, _ in candidates if found.direction == one.direction), one)
             parts = sorted((*others, anew), key=lambda part: (part.feature, part.direction))
             rule = Rule(tuple(parts), rule.connective)
@@ -153,37 +205,34 @@ def _scored(rules: Iterator[tuple[Rule, float]], most: int) -> list[Rule]:
 
 
 def _conditions(
-    columns: Columns,
-    chosen: np.ndarray,
-    joined_to: tuple[Rule, str] | None = None,
-    features: Sequence[str] = (),
+    customers: _Customers, joined_to: tuple[Rule, str] | None = None, features: Sequence[str] = ()
 ) -> Iterator[tuple[Condition, float]]:
     """For every feature (or those named) and direction the threshold with the highest F1, and that F1: of the condition
     alone or joined to a rule."""
+    chosen = customers.chosen
     free = np.ones(len(chosen), dtype=bool)
     kept = ~free
     if joined_to:
         rule, connective = joined_to
-        holds = rule.holds(columns)
+        holds = rule.holds(customers.columns)
         free, kept = (holds, kept) if connective == ALL else (~holds, holds)
     base_hits, base_selected, wanted = int((kept & chosen).sum()), int(kept.sum()), int(chosen.sum())
-    for name in features or columns:
-        column = columns[name]
-        for direction in (AT_LEAST, AT_MOST):
-            usable = free & ~np.isnan(column)
-            if not usable.any():
-                continue
-            values = column[usable] if direction == AT_LEAST else -column[usable]
-            order = np.argsort(-values, kind="stable")
-            values, hits = values[order], np.cumsum(chosen[usable][order])
-            counts = np.arange(1, len(values) + 1)
-            scores = 2 * (hits + base_hits) / (counts + base_selected + wanted)
-            ends = np.append(values[1:] < values[:-1], True)  # equal values stand on one side of any threshold
-            scores = np.where(ends, scores, -1.0)
+    hitting = free & chosen
+    for name in features or customers.columns:
+        values, places = customers.values[name], customers.places[name]
+        counts = np.bincount(places[free], minlength=len(values) + 1)[:-1]
+        hits = np.bincount(places[hitting], minlength=len(values) + 1)[:-1]
+        there = np.flatnonzero(counts)
+        if not len(there):
+            continue
+        for direction, outward in ((AT_LEAST, there[::-1]), (AT_MOST, there)):
+            selected = np.cumsum(counts[outward])
+            scores = 2 * (np.cumsum(hits[outward]) + base_hits) / (selected + base_selected + wanted)
             best = int(scores.argmax())
-            outside = values[best + 1] if best + 1 < len(values) else -math.inf
-            threshold = _roundest(float(outside), float(values[best]))
-            yield Condition(name, direction, threshold if direction == AT_LEAST else -threshold), float(scores[best])
+            sign = 1 if direction == AT_LEAST else -1
+            outside = sign * values[outward[best + 1]] if best + 1 < len(outward) else -math.inf
+            threshold = sign * _roundest(float(outside), float(sign * values[outward[best]]))
+            yield Condition(name, direction, threshold), float(scores[best])
 
 
 def _roundest(outside: float, inside: float) -> float:

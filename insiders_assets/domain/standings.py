@@ -7,7 +7,7 @@ Belongs here: putting rule, replay and words together for one month. Does not be
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -130,12 +130,16 @@ class _Teller:
         self.words = course.words
         self.now, self.before = _Values(customers), _Values(before) if before else None
         self.spreads = {name: _spread(column) for name, column in customers.columns.items()}
+        self.looked_at = self.rule.rule.features if self.rule and self.rule.rule else ()
         self.speaker = Speaker(self.rule, course.policy, course.leave_share, by_rank) if self.rule else None
 
     def needs(self, standing: Standing) -> str | None:
         if standing.override is not None:
             return by_hand(standing.override)
-        return self.speaker.needs(standing, self.now.of(standing.customer_id)) if self.speaker else None
+        if self.speaker is None:
+            return None
+        # Said of everybody, so only what the rule looks at is fetched; all features are for the few with an event.
+        return self.speaker.needs(standing, self.now.of(standing.customer_id, self.looked_at))
 
     def reason(self, event: Event, standing: Standing) -> str:
         if event.override is not None:
@@ -166,9 +170,12 @@ class _Values:
         self.columns = customers.columns
         self.places = {name: place for place, name in enumerate(customers.ids.tolist())}
 
-    def of(self, name: str) -> dict[str, float] | None:
+    def of(self, name: str, features: Collection[str] | None = None) -> dict[str, float] | None:
+        """A customer's features, all or these; None for who is not there."""
         place = self.places.get(name)
-        return None if place is None else {feature: float(column[place]) for feature, column in self.columns.items()}
+        if place is None:
+            return None
+        return {one: float(self.columns[one][place]) for one in (self.columns if features is None else features)}
 
 
 def _spread(column: np.ndarray) -> float:

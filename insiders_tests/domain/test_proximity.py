@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.ensemble import RandomForestRegressor
 
 from insiders_assets.domain import proximity
 from insiders_assets.domain.clustering import joined_to, segment, segment_by_landmarks
@@ -60,6 +61,19 @@ def test_a_customer_is_placed_among_the_landmarks_it_shares_leaves_with(fitted: 
         first = np.argsort(-shares, kind="stable")[:NEIGHBOURS]
         weights = shares[first] / shares[first].sum()
         assert np.allclose(place, weights @ fitted.landmark_components[first], atol=1e-4)
+
+
+def test_who_shares_leaves_with_few_has_the_first_of_the_others_beside_them() -> None:
+    features, revenue = shop(60)
+    matrix = as_trees_read(features)
+    forest = RandomForestRegressor(3, min_samples_leaf=4, random_state=1).fit(matrix, revenue)
+    leaves = forest.apply(matrix)
+    numbers, distances = proximity._Proximity(forest, leaves).nearest(leaves)
+    shares = shared_leaves(leaves, leaves)
+    plain = np.argsort(-shares, axis=1, kind="stable")[:, :NEIGHBOURS]
+    assert (shares > 0).sum(axis=1).min() < NEIGHBOURS
+    assert np.array_equal(numbers, plain)
+    assert np.allclose(distances, 1 - np.take_along_axis(shares, plain, axis=1), atol=1e-6)
 
 
 def test_where_a_customer_is_placed_hangs_on_nobody_else(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from insiders_assets.domain import rule_card
 from insiders_assets.domain.rule_card import fidelity, find_rule
 from insiders_assets.domain.rules import ALL, ANY, AT_LEAST, AT_MOST, Condition, Rule
 
@@ -75,6 +76,28 @@ def test_noise_is_no_condition_and_the_cross_validated_figure_is_not_flattered(
     assert card.exceptions.sum() == (card.rule.holds(customers) != chosen).sum()
     at_random = find_rule(customers, generator.random(1500) < 0.1, FEATURES, seed=1)
     assert at_random.cross_validated.f1 < 0.35
+
+
+def test_of_a_crowd_a_sample_is_searched_and_everybody_sets_the_threshold(
+    customers: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Rule((items(500), RECENT))
+    chosen = made.holds(customers)
+    monkeypatch.setattr(rule_card, "MOST_SEARCHED", 400)
+    card = find_rule(customers, chosen, FEATURES, seed=1)
+    assert card.rule.features == made.features
+    # On 400 customers both thresholds lie off; on all of them the choice can be told without an exception.
+    assert not card.exceptions.any()
+    assert card.exceptions.shape == chosen.shape
+    assert card.in_sample.f1 == 1 > card.cross_validated.f1
+
+
+def test_a_sample_of_a_crowd_has_some_of_the_few_who_are_chosen(
+    customers: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rule_card, "MOST_SEARCHED", 100)
+    chosen = customers["items"] >= np.sort(customers["items"])[-3]
+    assert find_rule(customers, chosen, FEATURES, seed=1).exceptions.shape == chosen.shape
 
 
 def test_sql_selects_the_same_customers(customers: dict[str, np.ndarray]) -> None:
