@@ -137,7 +137,11 @@ class _Proximity:
         found = min(COMPONENTS, indicator.shape[0])
         with threadpool_limits(1):
             left, sizes, _ = randomized_svd(indicator / np.sqrt(degrees)[:, None], found, n_iter=4, random_state=seed)
-        return np.pad(left * sizes, ((0, 0), (0, COMPONENTS - found)))
+        places = np.pad(left * sizes, ((0, 0), (0, COMPONENTS - found)))
+        # As UMAP's own start: ten wide, and a little noise, without which landmarks of one place would stay there, and
+        # a month whose landmarks all share one leaf would have no width to divide by.
+        noise = np.random.default_rng(seed).normal(scale=1e-4, size=places.shape)
+        return places * (10 / np.abs(places).max()) + noise
 
     def nearest(self, leaves: np.ndarray, own: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Numbers and distances (rows, k) of the nearest landmarks, nearest first; ties by the landmarks' order.

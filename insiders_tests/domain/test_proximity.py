@@ -100,10 +100,13 @@ def test_few_places_have_the_same_layout_every_time(places: int) -> None:
     assert np.array_equal(found[0], found[2])
 
 
-def test_customers_who_are_all_alike_have_a_place() -> None:
-    alike = fit_proximity_embedding(np.ones((60, 12)), np.full(60, 5.0))
-    assert np.isfinite(alike.landmark_components).all()
-    assert np.isfinite(alike.place(np.ones((3, 12)))).all()
+@pytest.mark.parametrize("customers", [12, 38, 60])
+def test_customers_who_are_all_alike_or_too_few_for_a_split_have_a_place(customers: int) -> None:
+    features, revenue = shop(customers)
+    for matrix, amounts in ((np.ones((customers, 12)), np.full(customers, 5.0)), (features, revenue)):
+        alike = fit_proximity_embedding(matrix, amounts)
+        assert np.isfinite(alike.landmark_components).all()
+        assert np.isfinite(alike.place(matrix[:3])).all()
 
 
 # -- segments fitted on landmarks
