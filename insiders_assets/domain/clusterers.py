@@ -210,18 +210,26 @@ def _mixture(points: np.ndarray, start: np.ndarray, setting: str) -> _Fit:
     k = start.max() + 1
     started = perf_counter()
     least = max(LEAST_VARIANCE * float(points.var(axis=0).mean()), np.finfo(float).tiny)
-    ridge = least * np.eye(points.shape[1])
-    covariances = [np.cov(points[start == group].T, bias=True) + ridge for group in range(k)]
+    covariances = [np.atleast_2d(np.cov(points[start == group].T, bias=True)) for group in range(k)]
     fitted = GaussianMixture(
         k,
         reg_covar=least,
         weights_init=np.bincount(start) / len(start),
         means_init=_means(points, start),
-        precisions_init=np.linalg.inv(covariances),
+        precisions_init=[_precision(covariance, least) for covariance in covariances],
         random_state=0,
     )
     labels = _from_zero(fitted.fit_predict(points))
     return _Fit(MIXTURE, setting, labels, float(fitted.lower_bound_), perf_counter() - started)
+
+
+def _precision(covariance: np.ndarray, least: float) -> np.ndarray:
+    """The inverse of a covariance whose variances are `least` or more; by its axes, since plain inversion gives a
+    matrix that is not symmetric any more for a group of few points."""
+    variances, axes = np.linalg.eigh(covariance)
+    scaled = axes / np.sqrt(np.maximum(variances, 0) + least)
+    precision: np.ndarray = scaled @ scaled.T
+    return precision
 
 
 def _dbscan(points: np.ndarray, density: _Density) -> _Fit:

@@ -133,9 +133,9 @@ def reduced_by_umap(
 
     import umap
 
-    known = {"precomputed_knn": neighbours} if neighbours is not None else {}
     begin = "spectral" if start is None else start
-    near = neighbours[0].shape[1] if neighbours is not None else min(NEIGHBOURS, len(points) - 1)
+    near = min(NEIGHBOURS, len(points) - 1)
+    known = {"precomputed_knn": tuple(one[:, :near] for one in neighbours)} if neighbours is not None else {}
     with warnings.catch_warnings():
         # With a seed UMAP runs on one thread and says so each time; that is what we want.
         warnings.filterwarnings("ignore", message="n_jobs value")
