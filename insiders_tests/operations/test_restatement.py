@@ -42,7 +42,6 @@ from insiders_tests.servers import tcp_postgres
 
 pytestmark = pytest.mark.usefixtures("plain_environment")
 
-# With the reference recipe: a small shop's top segment moves with a credit note, its short rule on items does not.
 SEGMENTED = ShopParameters(dt.date(2024, 1, 1), 3, 90, seed=3, articles=60, invoices_per_month=1.5)
 PLAIN = ShopParameters(dt.date(2024, 1, 1), 3, 60, seed=3, articles=60)
 FIRST, SECOND, THIRD, FOURTH = MONTHS = ["2024-01-01", "2024-02-01", "2024-03-01", "2024-04-01"]
@@ -106,9 +105,20 @@ class Landed:
     printed: Said
 
 
+def segmented_home(folder: Path, server: str, pytestconfig: pytest.Config) -> Home:
+    """Members by net revenue, month by month: a credit note moves them, as it would not move items bought."""
+    compiled = shops.compiled_by_numba(pytestconfig)
+    bare = {"programme_months_to_leave": 1, "programme_leave_share": 1}
+    home = new_home(folder, server, compiled, min_clusterable=20, **bare)
+    (home.folder / "programme.toml").write_text(
+        '[[rules]]\nversion = "own"\nfrom = "2024-01"\nrule = "net_revenue >= 500"\n'
+    )
+    return home
+
+
 @pytest.fixture(scope="module")
 def landed(folder: Path, server: str, pytestconfig: pytest.Config) -> Landed:
-    home = new_home(folder, server, shops.compiled_by_numba(pytestconfig), min_clusterable=20, recipe="reference")
+    home = segmented_home(folder, server, pytestconfig)
     files = write_shop(SEGMENTED, folder / "segmented", files="month")
     home.run(*files)
     before, moment = seen(home), dt.datetime.now(dt.UTC)
@@ -288,7 +298,7 @@ def test_made_from_scratch_the_restated_months_are_the_same(
     landed: Landed, restated: Restated, folder: Path, server: str, pytestconfig: pytest.Config
 ) -> None:
     """The second month in a home that had the credit note from the first day, as if it had come before the lines."""
-    home = new_home(folder, server, shops.compiled_by_numba(pytestconfig), min_clusterable=20, recipe="reference")
+    home = segmented_home(folder, server, pytestconfig)
     home.run(folder / CREDIT, *sorted((folder / "segmented").glob("*.csv")), last=month_of(SECOND))
     until = {place: found for place, found in restated.after.hashes.items() if place[0] <= SECOND[:7]}
     assert {place: found for place, found in home.hashes().items() if place[0] <= SECOND[:7]} == until

@@ -14,24 +14,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+from insiders_assets.contracts.catalogue import TABLES_BY_MONTH
 from insiders_assets.errors import BusyError
 from insiders_assets.operations.serving import SERVE_LOCK, ServeError, free_port
 from insiders_assets.storage.embedded_postgres import EmbeddedPostgres
 from insiders_tests.servers import free_port as port_that_is_free
 from insiders_tests.web_page import SECONDS_TO_STOP, Page, insiders, page_of, plain_environment
 
-ASSETS = {
-    "landed_invoices",
-    "raw_invoices",
-    "month_files",
-    "customer_purchases",
-    "customer_features",
-    "month_totals",
-    "tree_embedding",
-    "cluster_labels",
-    "revenue_forecast",
-    "insiders_report",
-}
+ASSETS = {"landed_invoices", *TABLES_BY_MONTH}
 
 
 def called(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -57,8 +57,12 @@ def shows(tab: Tab, text: str, exact: bool = True) -> bool:
 
 
 def test_the_lineage_shows_every_asset_in_its_group(tab: Tab) -> None:
+    tab.set_viewport_size({"width": 3600, "height": 2000})  # what lies outside, or is drawn small, is not written
     tab.goto("/asset-groups~")
-    assert all(shows(tab, group) for group in ("lines", "customers", "segments", "forecast", "report"))
+    assert all(
+        shows(tab, group)
+        for group in ("lines", "customers", "segments", "programme", "comparisons", "forecast", "report")
+    )
     tab.mouse.move(1400, 300)
     tab.keyboard.press("Alt+e")  # expand all groups
     assert all(shows(tab, asset) for asset in ASSETS)
@@ -73,5 +77,5 @@ def test_an_asset_shows_its_months(tab: Tab) -> None:
 def test_an_asset_says_what_it_is_and_what_its_columns_are(tab: Tab) -> None:
     tab.goto("/assets/cluster_labels")
     assert shows(tab, "ten Ward clusters of the embedding", exact=False)
-    assert shows(tab, "Silhouette of the customer in the embedding.")
+    assert shows(tab, "Silhouette of the customer in the embedding; of landmarks only.")
     assert shows(tab, "insiders.cluster_labels")

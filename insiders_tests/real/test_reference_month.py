@@ -119,6 +119,7 @@ def environment_as_before() -> Iterator[None]:
                 environment.setenv(name, "")
                 environment.delenv(name)
         environment.setenv(f"{PREFIX}RECIPE", "reference")
+        environment.setenv(f"{PREFIX}COMPARE", "asked")  # spaces are compared by tests of their own
         yield
 
 
