@@ -283,7 +283,7 @@ def test_months_before_a_hole_are_made_and_it_stops_the_later_ones_until_it_is_d
     assert f"report:   {fresh_home}/reports/2024-01.html" in hole.out
     status = insiders_here("status", "--home", fresh_home)
     assert re.search(r"2024-02  raw_invoices +no file", status.out)
-    assert "2024-03  raw_invoices        missing" in status.out
+    assert re.search(r"2024-03  raw_invoices +missing", status.out)
 
     assert "2024-02 is known to be empty." in insiders_here("declare-empty", "2024-02", "--home", fresh_home).out
     said = insiders_here("run", "--home", fresh_home)

@@ -57,7 +57,7 @@ def shows(tab: Tab, text: str, exact: bool = True) -> bool:
 
 
 def test_the_lineage_shows_every_asset_in_its_group(tab: Tab) -> None:
-    tab.set_viewport_size({"width": 3600, "height": 2000})  # what lies outside, or is drawn small, is not written
+    tab.set_viewport_size({"width": 3800, "height": 4600})  # what lies outside, or is drawn small, is not written
     tab.goto("/asset-groups~")
     assert all(
         shows(tab, group)
