@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: venv demo test slow check lock bench clean
+.PHONY: venv demo test slow spark check lock bench clean
 
 venv: $(VENV)/.installed
 
@@ -25,6 +25,11 @@ test: venv
 slow: venv
 	$(BIN)/python -m pytest -m slow
 
+# Wants Java 17; downloads 434 MB the first time.
+spark: venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[spark]'
+	$(BIN)/python -m pytest -m spark
+
 check: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -35,7 +40,7 @@ check: venv
 # Exact versions for every supported Python, from the bounds in setup.py.
 lock:
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile setup.py --extra dev --universal --python-version 3.11 --no-annotate --no-header -o constraints.txt
+	$(BIN)/uv pip compile setup.py --extra dev --extra spark --universal --python-version 3.11 --no-annotate --no-header -o constraints.txt
 
 bench: venv
 	$(BIN)/python -m benchmarks.run

@@ -47,6 +47,12 @@ REQUIRED = [
     "requests>=2.32",
 ]
 
+# More than 400 MB, of use to few, so `dev` is without it: `make spark` installs it and runs the tests that need it.
+SPARK = [
+    # From 4.0 on it takes Arrow tables as they are. Ibis 12 says < 4.1; to go when its extra `pyspark` allows more.
+    "pyspark>=4.0,<4.1",
+]
+
 DEVELOPMENT = [
     "pytest>=8",
     "pytest-timeout>=2.3",
@@ -74,6 +80,6 @@ setup(
     packages=find_packages(include=["insiders_assets", "insiders_assets.*"]),
     package_data={"insiders_assets": ["**/*.html", "**/*.css", "**/*.toml", "py.typed"]},
     install_requires=REQUIRED,
-    extras_require={"dev": DEVELOPMENT},
+    extras_require={"dev": DEVELOPMENT, "spark": SPARK},
     entry_points={"console_scripts": ["insiders=insiders_assets.cli:main"]},
 )

@@ -9,6 +9,7 @@ start of the interpreter is counted too.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import threading
@@ -101,17 +102,45 @@ def measure_command(name: str, command: Sequence[str], **popen: Any) -> Stage:
     return Stage(name, wall, usage.ru_utime + usage.ru_stime, watch.peak_mb())
 
 
-def as_markdown(stages: Iterable[Stage]) -> str:
-    """The stages as a Markdown table with a line for their sum (of the peaks: the highest)."""
+def measure_family(name: str, command: Sequence[str], sample_seconds: float = 0.1) -> Stage:
+    """As :func:`measure_command`, with the processes that the command starts: a server of another language, workers.
+
+    Memory is the highest sum of what they hold at one time; CPU seconds are each one's as last seen.
+
+    Raises
+    ------
+    subprocess.CalledProcessError: the command failed.
+    """
+    start, peak = time.perf_counter(), 0
+    cpu: dict[psutil.Process, float] = {}
+    process = subprocess.Popen(list(command))
+    first = psutil.Process(process.pid)
+    while process.poll() is None:
+        resident = 0
+        with contextlib.suppress(psutil.Error):
+            for member in (first, *first.children(recursive=True)):
+                with contextlib.suppress(psutil.Error):
+                    resident += member.memory_info().rss
+                    cpu[member] = sum(member.cpu_times()[:2])
+        peak = max(peak, resident)
+        time.sleep(sample_seconds)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, list(command))
+    return Stage(name, time.perf_counter() - start, sum(cpu.values()), peak / MEGABYTE)
+
+
+def as_markdown(stages: Iterable[Stage], total: bool = True) -> str:
+    """The stages as a Markdown table, with a line for their sum (of the peaks: the highest) unless they are no parts of
+    one whole."""
     rows = list(stages)
-    if len(rows) > 1:
-        total = Stage(
+    if total and len(rows) > 1:
+        everything = Stage(
             "**all**",
             sum(row.wall_seconds for row in rows),
             sum(row.cpu_seconds for row in rows),
             max(row.peak_rss_mb for row in rows),
         )
-        rows.append(total)
+        rows.append(everything)
     lines = ["| stage | wall s | CPU s | peak RSS MB |", "|---|---:|---:|---:|"]
     lines += [f"| {r.name} | {r.wall_seconds:,.2f} | {r.cpu_seconds:,.2f} | {r.peak_rss_mb:,.0f} |" for r in rows]
     return "\n".join(lines)

@@ -121,7 +121,7 @@ def render(sections: Sequence[Section], before: str = "") -> str:
     return "\n\n".join([_HEAD, *(f"## {text}" for text in written.values())]) + "\n"
 
 
-def _machine() -> str:
+def machine() -> str:
     memory = psutil.virtual_memory().total / 1e9
     packages = ", ".join(f"{name} {version(name)}" for name in ("dagster", "duckdb", "pandas", "scikit-learn"))
     return (
@@ -153,7 +153,7 @@ def _real_run(folder: Path, data: Path | None) -> Section:
         f"Numba's cache was cold, as in every fresh home: the first month that is segmented compiled UMAP, "
         f"{first:.1f} CPU s; each later month took {later:.1f} CPU s at the most."
     )
-    return Section("`insiders run` on the real file", text, _machine())
+    return Section("`insiders run` on the real file", text, machine())
 
 
 def _demo(folder: Path, _: Path | None) -> Section:
@@ -169,7 +169,7 @@ def _demo(folder: Path, _: Path | None) -> Section:
     claim = f"`insiders demo` within {MOST_DEMO_SECONDS:.0f} s on two cores, once installed"
     busy = run.others_cpu_seconds / (seconds * (os.cpu_count() or 1))
     found = f"{seconds:.0f} s ({run.whole.cpu_seconds:.0f} CPU s), others having {busy:.0%} of the cores meanwhile"
-    return Section("`insiders demo`", text, _machine(), [Bar(claim, found, seconds <= MOST_DEMO_SECONDS)])
+    return Section("`insiders demo`", text, machine(), [Bar(claim, found, seconds <= MOST_DEMO_SECONDS)])
 
 
 def _beside(folder: Path, data: Path | None) -> Section:
@@ -192,7 +192,7 @@ def _beside(folder: Path, data: Path | None) -> Section:
         )
         for name, least in LEAST_RATIO.items()
     ]
-    return Section("Beside a plain pandas and scikit-learn rendering, reference month", text, _machine(), bars)
+    return Section("Beside a plain pandas and scikit-learn rendering, reference month", text, machine(), bars)
 
 
 def _overhead(folder: Path, data: Path | None) -> Section:
@@ -217,7 +217,7 @@ def _overhead(folder: Path, data: Path | None) -> Section:
     )
     claim = f"13 months through `insiders run` against the same domain calls in a plain loop: at most {MOST_OVERHEAD}×"
     bar = Bar(claim, f"{cpu:.2f}× CPU, {wall:.2f}× wall", cpu <= MOST_OVERHEAD)
-    return Section("What the platform adds", text, _machine(), [bar])
+    return Section("What the platform adds", text, machine(), [bar])
 
 
 def _many_months(folder: Path, _: Path | None) -> Section:
@@ -227,7 +227,7 @@ def _many_months(folder: Path, _: Path | None) -> Section:
     home = folder / "many"
     home.mkdir()
     (home / "insiders.toml").write_text("min_clusterable = 1000000\n")
-    shop = ShopParameters(first_month=dt.date(2021, 1, 1), months=40, customers=1000, seed=5)
+    shop = ShopParameters(first_month=dt.date(2021, 1, 1), months=40, customers=800, seed=5)
     out = folder / "many.json"
     whole = _child("40 months", "benchmarks.stages", home, out, home, *write_shop(shop, folder / "many-files"))
     stages = [Stage(**stage) for stage in json.loads(out.read_text())]
@@ -235,7 +235,7 @@ def _many_months(folder: Path, _: Path | None) -> Section:
     early = _peak(stages, "2022-01", "2022-06")
     late = _peak(stages, "2023-11", "2024-04")
     text = (
-        f"A made-up shop of 40 months and 1,000 customers (no segments, so no UMAP and no network), {_seconds(whole)}. "
+        f"A made-up shop of 40 months and 800 customers (no segments, so no UMAP and no network), {_seconds(whole)}. "
         f"Peak resident memory while months 13 to 18 were made: {early:,.0f} MB; while months 35 to 40 were: "
         f"{late:,.0f} MB."
     )
@@ -244,7 +244,7 @@ def _many_months(folder: Path, _: Path | None) -> Section:
         f"{late / early - 1:+.1%}",
         late <= early * (1 + MOST_GROWTH),
     )
-    return Section("Many months", text, _machine(), [bar])
+    return Section("Many months", text, machine(), [bar])
 
 
 def _peak(stages: Sequence[Stage], first: str, last: str) -> float:
@@ -277,7 +277,7 @@ def _loading(folder: Path, _: Path | None) -> Section:
         ),
         Bar(f"without {' or '.join(FORBIDDEN)}", ", ".join(unwanted) or "neither is imported", not unwanted),
     ]
-    return Section("Loading the code location", text, _machine(), bars)
+    return Section("Loading the code location", text, machine(), bars)
 
 
 def by_asset(stages: Sequence[Stage]) -> str:

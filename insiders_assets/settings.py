@@ -10,6 +10,7 @@ import datetime as dt
 import json
 import os
 import re
+import shutil
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,6 +36,7 @@ SETTINGS_FILE = "insiders.toml"
 EMBEDDED = "embedded"
 PRODUCT = "product"
 LAST = "last"
+SPARK = "spark"
 README = "The README lists every setting with an example."
 
 
@@ -62,6 +64,12 @@ def _instance_database(value: SecretStr) -> SecretStr:
     if not rest or not re.fullmatch(r"postgres(ql)?(\+psycopg2?)?", scheme):
         raise ValueError("Dagster's database is written postgresql://user:password@host:port/name")
     return SecretStr(f"postgresql://{rest}")
+
+
+def _spark_master(value: str) -> str:
+    if not re.fullmatch(r"local(\[.+\])?|local-cluster\[.+\]|spark://.+|k8s://.+|yarn", value):
+        raise ValueError("a master of Spark is written local[*], spark://host:port, k8s://host:port or yarn")
+    return value
 
 
 def _list_of_texts(value: Any) -> Any:
@@ -132,7 +140,8 @@ class Settings(BaseSettings):
     programme_leave_share: Annotated[float, Field(gt=0, le=1)] = 0.80
     programme_renewal_months: Annotated[int, Field(ge=0, le=120)] = 0
 
-    engine: Literal["duckdb"] = "duckdb"
+    engine: Literal["duckdb", "spark"] = "duckdb"
+    spark_master: Annotated[str, AfterValidator(_spark_master)] = "local[*]"
 
     automation: bool = True
     sensor_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
@@ -212,6 +221,12 @@ def load_settings(home: Path | None = None, **overrides: Any) -> Settings:
 def is_set_in_environment(name: str) -> bool:
     """Whether a setting comes from the environment, which wins over the file."""
     return bool(os.environ.get(f"{PREFIX}{name.upper()}"))
+
+
+def java_program() -> str | None:
+    """The Java that Spark would start: that of JAVA_HOME, else the one on the PATH; None where there is none."""
+    home = os.environ.get("JAVA_HOME")
+    return shutil.which("java", path=str(Path(home) / "bin") if home else None)
 
 
 def record_settings(home: Path, values: dict[str, str]) -> None:

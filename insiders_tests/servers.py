@@ -1,4 +1,5 @@
-"""Real servers for tests: a PostgreSQL that listens on TCP and wants a password, as a warehouse elsewhere does, and S3.
+"""Real servers for tests: a PostgreSQL that listens on TCP and wants a password, as a warehouse elsewhere does; S3; and
+a Spark cluster.
 
 Belongs here: starting and stopping servers. Does not belong here: test data (`factories`).
 """
@@ -88,6 +89,42 @@ def s3_server() -> Iterator[S3]:
             yield s3
     finally:
         server.stop()
+
+
+@contextlib.contextmanager
+def spark_cluster(folder: Path, workers: int) -> Iterator[str]:
+    """A standalone Spark on 127.0.0.1 with so many workers of one core, processes of their own; gives its master."""
+    import pyspark
+
+    program = str(Path(pyspark.__file__).parent / "bin" / "spark-class")
+    port = free_port()
+    master = f"spark://127.0.0.1:{port}"
+    here = ["--host", "127.0.0.1", "--webui-port", "0"]
+    commands = [["master.Master", *here, "--port", str(port)]]
+    for number in range(workers):
+        place = ["--work-dir", str(folder / f"work-{number}")]
+        commands.append(["worker.Worker", *here, "--cores", "1", "--memory", "1g", *place, master])
+    started: list[subprocess.Popen[bytes]] = []
+    with (folder / "spark.log").open("ab") as log, contextlib.ExitStack() as at_the_end:
+        for command in commands:
+            name = f"org.apache.spark.deploy.{command[0]}"
+            # Of the session's own, so that what a worker starts ends with it.
+            process = subprocess.Popen(
+                [program, name, *command[1:]], stdout=log, stderr=log, start_new_session=True, cwd=folder
+            )
+            started.append(process)
+            at_the_end.callback(_end_group, process)
+        yield master
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(SECONDS)
 
 
 def free_port() -> int:

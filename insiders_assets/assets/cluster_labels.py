@@ -47,7 +47,7 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         ].to_numpy("float64")
         revenue = embedded["gross_revenue"].to_numpy("float64")
         landmark = embedded["landmark"].to_numpy(bool)
-        found = segment_by_landmarks(points, revenue, landmark)
+        found = segment_by_landmarks(points, revenue, landmark, by_row=month.platform.distributed.by_row)
         ranked = pd.DataFrame(
             {
                 "customer_id": embedded["customer_id"].to_numpy(),

@@ -27,7 +27,7 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
         recency and rhythm, and whether the customer can be clustered. Guests stand in month_totals."""
         from insiders_assets.domain.features import customer_features
 
-        engine = month.platform.engine
+        engine = month.platform.distributed
         data = engine.run(customer_features(engine.table(raw_invoices), month.first_day))
         return Made(
             data,

@@ -12,14 +12,22 @@ import pyarrow.compute as pc
 from insiders_assets.assets.monthly import Made, Month, monthly_asset, shown_as_table
 from insiders_assets.assets.programme_history import SETTINGS_READ, ProgrammeHistory
 from insiders_assets.contracts.programme import MEMBERSHIP_POLICIES
-from insiders_assets.domain.membership import Policy
-from insiders_assets.domain.policies import Group, PolicyFigures
+from insiders_assets.domain.policies import (
+    CONSENSUS,
+    FIXED,
+    IN_FORCE,
+    PATIENT,
+    TOP_CLUSTER,
+    Group,
+    PolicyFigures,
+    groups_by_rule,
+    holding,
+    measure,
+)
 from insiders_assets.domain.standings import Course, CustomersOfMonth
 from insiders_assets.partitions import key_of
 from insiders_assets.storage.lake import Dataset
 
-IN_FORCE, FIXED, PATIENT = "programme", "rule without grace", "three months in, three out"
-CONSENSUS, TOP_CLUSTER = "consensus each month", "top cluster each month"
 DESCRIPTIONS = {
     IN_FORCE: "the rule in force with the months and the share that the settings say; no person's word counts here",
     FIXED: "the rule in force, month by month: in while it holds, out when it does not",
@@ -77,13 +85,9 @@ def _compared(
     course: Course, consensus: Dataset, labels: Dataset
 ) -> tuple[Mapping[str, PolicyFigures], Mapping[str, Sequence[Group]]]:
     """Figures and groups of every policy over the months in which a rule is in force."""
-    from insiders_assets.domain.policies import groups_of, holding, measure, without_slack
-
     months = [month for month in course.months if not month.provisional]
-    groups = {
-        IN_FORCE: groups_of(months, course.policy),
-        FIXED: groups_of(without_slack(months), Policy(1, 1)),
-        PATIENT: groups_of(months, Policy(3, 3)),
+    groups: dict[str, Sequence[Group]] = {
+        **groups_by_rule(months, course.policy),
         CONSENSUS: [_chosen(consensus.only(key_of(month.month)), "chosen", True) for month in months],
         TOP_CLUSTER: [_chosen(labels.only(key_of(month.month)), "cluster_rank", 1) for month in months],
     }
@@ -111,14 +115,14 @@ def _row(
         "members": int(figures.sizes[-1]),
         "churn": _known(figures.mean_change),
         "worst_churn": _known(figures.worst_change),
-        "returners": figures.returners if len(figures.changes) else None,
+        "returners": _known(figures.returning),
         "growth": _known(figures.mean_growth),
         "revenue_share": float(amounts[inside].sum() / amounts.sum()) if amounts.sum() else None,
     }
 
 
 def _known(value: float) -> float | None:
-    return None if np.isnan(value) else value
+    return None if np.isnan(value) else float(value)
 
 
 def _rounded(value: Any) -> Any:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from insiders_assets.domain.programme import Programme, parse_programme
 from insiders_assets.errors import SettingsError, StorageError
-from insiders_assets.settings import Settings
+from insiders_assets.settings import SPARK, Settings, java_program
 from insiders_assets.storage.embedded_postgres import EmbeddedPostgres
-from insiders_assets.storage.engine import DuckDBEngine
+from insiders_assets.storage.engine import DuckDBEngine, Engine
 from insiders_assets.storage.lake import Lake
 from insiders_assets.storage.ledger import Ledger, read_ledger
 from insiders_assets.storage.objects import ObjectStore, open_store
@@ -52,8 +52,20 @@ class Platform:
 
     @cached_property
     def engine(self) -> DuckDBEngine:
-        """The engine of this run."""
-        engine = DuckDBEngine()
+        """DuckDB, for all that is a month's or less."""
+        engine = DuckDBEngine(spill=self.settings.home / "spill")
+        self._open.callback(engine.close)
+        return engine
+
+    @cached_property
+    def distributed(self) -> Engine:
+        """The engine that the settings name, for what grows with the shop: features over all lines of the window, and
+        customers beyond those that a model was fitted on. Both engines give the same rows."""
+        if self.settings.engine != SPARK:
+            return self.engine
+        from insiders_assets.storage.spark_engine import SparkEngine
+
+        engine = SparkEngine(self.settings.spark_master, java_program())
         self._open.callback(engine.close)
         return engine
 

@@ -12,6 +12,7 @@ from insiders_assets.domain.embedding import TreeEmbedding
 from insiders_assets.domain.proximity import ProximityEmbedding
 from insiders_assets.partitions import window
 from insiders_assets.settings import PRODUCT
+from insiders_assets.storage.engine import Engine
 from insiders_assets.storage.lake import Dataset
 
 
@@ -41,7 +42,7 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
         recipe = month.platform.settings.recipe
         fitted: ProximityEmbedding | TreeEmbedding
         if recipe == PRODUCT:
-            fitted, components, landmark = _by_proximity(customers)
+            fitted, components, landmark = _by_proximity(customers, month.platform.distributed)
         else:
             fitted, components, landmark = _by_leaf_numbers(customers, raw_invoices)
         places = {f"component_{i + 1}": components[:, i] for i in range(components.shape[1])}
@@ -63,7 +64,7 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
     return tree_embedding
 
 
-def _by_proximity(customers: pd.DataFrame) -> tuple[ProximityEmbedding, np.ndarray, np.ndarray]:
+def _by_proximity(customers: pd.DataFrame, engine: Engine) -> tuple[ProximityEmbedding, np.ndarray, np.ndarray]:
     from insiders_assets.domain.embedding import design_matrix
     from insiders_assets.domain.proximity import fit_proximity_embedding
 
@@ -73,7 +74,7 @@ def _by_proximity(customers: pd.DataFrame) -> tuple[ProximityEmbedding, np.ndarr
     landmark[fitted.landmarks] = True
     components = np.empty((len(customers), fitted.landmark_components.shape[1]))
     components[landmark] = fitted.landmark_components
-    components[~landmark] = fitted.place(features[~landmark])
+    components[~landmark] = engine.by_row(fitted.place, features[~landmark])
     return fitted, components, landmark
 
 

@@ -150,7 +150,8 @@ MEMBERSHIP_POLICIES = Table(
         Column(
             "returners",
             REAL,
-            "Who left and came back within twelve months, as a share of the mean group.",
+            "Customers who left and were back within a year, as a share of the group: mean of every twelve months in a "
+            "row, or of all months where there are fewer.",
             nullable=True,
         ),
         Column(

@@ -6,10 +6,13 @@ Belongs here: grouping customers who already stand in a space. Does not belong h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+
+ByRow = Callable[[Callable[[np.ndarray], np.ndarray], np.ndarray], np.ndarray]
 
 CLUSTERS = 10
 SCAN = range(2, 26)
@@ -57,19 +60,25 @@ def segment(components: np.ndarray, revenue: np.ndarray, clusters: int = CLUSTER
 
 
 def segment_by_landmarks(
-    components: np.ndarray, revenue: np.ndarray, landmark: np.ndarray, clusters: int = CLUSTERS
+    components: np.ndarray,
+    revenue: np.ndarray,
+    landmark: np.ndarray,
+    clusters: int = CLUSTERS,
+    by_row: ByRow = lambda function, rows: function(rows),
 ) -> Segmentation:
     """As :func:`segment`, fitted on the landmarks alone; every other customer joins the group that most of the nearest
     VOTES landmarks belong to. Silhouettes are the landmarks'; the others' are NaN.
 
     Parameters
     ----------
-    components: (n, d) points. revenue: (n,). landmark: (n,) bool.
+    components: (n, d) points. revenue: (n,). landmark: (n,) bool. by_row: what applies a function that gives each row
+        its own result to the others' points; it may do so in pieces.
     """
     fitted = segment(components[landmark], revenue[landmark], clusters)
     labels = np.empty(len(components), dtype=np.int64)
     labels[landmark] = fitted.ranks
-    labels[~landmark] = joined_to(components[~landmark], components[landmark], fitted.ranks)
+    joined = partial(joined_to, landmarks=components[landmark], labels=fitted.ranks)
+    labels[~landmark] = by_row(joined, components[~landmark])
     silhouettes = np.full(len(components), np.nan)
     silhouettes[landmark] = fitted.silhouettes
     return Segmentation(rank_by_mean(labels, revenue), silhouettes, fitted.scan)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 MONEY = "decimal(18, 4)"
+MOST_LINES_OF_A_MONTH = 10**12
 
 
 def _purchases(lines: ir.Table) -> ir.BooleanValue:
@@ -88,8 +89,7 @@ def customer_features(lines: ir.Table, month: dt.date) -> ir.Table:
 
     counted = lines.filter(lines.dropped_by.isnull() & lines.customer_id.notnull())
     dated = counted.mutate(day=counted.invoiced_at.date(), bought=_purchases(counted))
-    appeared = _appearance(dated)
-    facts = dated.group_by("customer_id").aggregate(
+    per_customer = dated.group_by("customer_id").aggregate(
         first_purchase=dated.day.min(where=dated.bought),
         last_purchase=dated.day.max(where=dated.bought),
         first_activity=dated.day.min(),
@@ -99,10 +99,17 @@ def customer_features(lines: ir.Table, month: dt.date) -> ir.Table:
         unique_products_purchased=dated.count(where=dated.bought),
         distinct_products=dated.stock_code.nunique(where=dated.bought),
         number_returns=dated.invoice_no.nunique(where=~dated.bought),
+        first_line=_place(dated).min(),
         **_sums(dated),
     )
-    as_of = dated.aggregate(as_of_date=dated.day.max(where=dated.bought).fill_null(dated.day.max()))
-    known = facts.join(appeared, "customer_id").cross_join(as_of).rename(monetary_returns="returns")
+    # From the customers' own last days, so that the lines are read once only.
+    everyone = ibis.window()
+    known = per_customer.mutate(
+        as_of_date=per_customer.last_purchase.max()
+        .over(everyone)
+        .fill_null(per_customer.last_activity.max().over(everyone)),
+        appearance_order=(ibis.row_number().over(ibis.window(order_by="first_line")) + 1).cast("int64"),
+    ).rename(monetary_returns="returns")
 
     def real(value: ir.Value) -> ir.Value:
         return value.cast("float64")
@@ -135,18 +142,13 @@ def customer_features(lines: ir.Table, month: dt.date) -> ir.Table:
         returns_ratio=ibis.ifelse(
             known.gross_revenue > 0, real(known.monetary_returns) / real(known.gross_revenue), none
         ),
-    ).drop("first_activity", "last_activity", "items_returned")
+    ).drop("first_activity", "last_activity", "items_returned", "first_line")
 
 
-def _appearance(lines: ir.Table) -> ir.Table:
-    """Customers in the order of their first line in the window: by month, then by the line's order in its month."""
-    import ibis
-
-    first_month = lines.group_by("customer_id").aggregate(month=lines.month.min())
-    in_it = lines.join(first_month, ["customer_id", "month"])
-    first_line = in_it.group_by("customer_id", "month").aggregate(line_order=in_it.line_order.min())
-    order = ibis.row_number().over(ibis.window(order_by=["month", "line_order"]))
-    return first_line.mutate(appearance_order=(order + 1).cast("int64")).select("customer_id", "appearance_order")
+def _place(lines: ir.Table) -> ir.IntegerValue:
+    """Where a line stands in the window, as one whole number: by month, then by the line's order in its month."""
+    months = lines.month.year().cast("int64") * 12 + lines.month.month().cast("int64")
+    return months * MOST_LINES_OF_A_MONTH + lines.line_order
 
 
 def net_by_day(lines: ir.Table, members: ir.Table | None = None) -> ir.Table:

@@ -19,6 +19,8 @@ from insiders_assets.contracts.programme import INSIDE
 from insiders_assets.domain.membership import MonthOfRule, Policy, replay
 
 MONTHS_OF_A_YEAR = 12
+IN_FORCE, FIXED, PATIENT = "programme", "rule without grace", "three months in, three out"
+CONSENSUS, TOP_CLUSTER = "consensus each month", "top cluster each month"
 
 Group = frozenset[str]
 
@@ -28,13 +30,14 @@ class PolicyFigures:
     """A group's months in figures; shares of 0 to 1 and beyond.
 
     changes: customers entering plus leaving in a month, over the group at the month's beginning; of every month after
-    the first, NaN where the group was empty. returners: customers who at least once left and were back within a year,
-    over the mean group. growth: members over the customers for whom the rule holds, minus 1, of every month; NaN where
-    it holds for nobody. sizes: members at the end of every month.
+    the first, NaN where the group was empty. returning: customers who left and were back within twelve months' changes
+    in a row, over the mean group of these months; the mean over every such stretch, or of all months where there are
+    fewer; NaN where there is no change or no group. growth: members over the customers for whom the rule holds, minus
+    1, of every month; NaN where it holds for nobody. sizes: members at the end of every month.
     """
 
     changes: np.ndarray
-    returners: float
+    returning: float
     growth: np.ndarray
     sizes: np.ndarray
 
@@ -70,13 +73,21 @@ def measure(months: Sequence[dt.date], groups: Sequence[Group], held: Sequence[G
         raise ValueError(f"{len(months)} months, {len(groups)} groups and {len(held)} of the rule do not fit together")
     sizes = np.array([len(group) for group in groups])
     changed = np.array([len(before ^ after) for before, after in pairwise(groups)], dtype=float)
-    back = len(returners(groups))
     return PolicyFigures(
         changes=_over(changed, sizes[:-1]),
-        returners=back / sizes.mean() if sizes.any() else 0.0,
+        returning=_mean(np.array([_share_returning(stretch) for stretch in _years(groups)])),
         growth=_over(sizes, np.array([len(group) for group in held])) - 1,
         sizes=sizes,
     )
+
+
+def groups_by_rule(months: Sequence[MonthOfRule], policy: Policy) -> dict[str, list[Group]]:
+    """Groups of the policies that go by the rule in force, by name; `policy` is the programme's own."""
+    return {
+        IN_FORCE: groups_of(months, policy),
+        FIXED: groups_of(without_slack(months), Policy(1, 1)),
+        PATIENT: groups_of(months, Policy(3, 3)),
+    }
 
 
 def groups_of(months: Sequence[MonthOfRule], policy: Policy) -> list[Group]:
@@ -85,13 +96,13 @@ def groups_of(months: Sequence[MonthOfRule], policy: Policy) -> list[Group]:
     return [frozenset(one.customer_id for one in standings[month.month] if one.status in INSIDE) for month in months]
 
 
-def returners(groups: Sequence[Group], within: int = MONTHS_OF_A_YEAR) -> Group:
-    """Customers who left at the end of a month and were in again at the end of one of the `within` months after it."""
-    left: dict[str, int] = {}
-    back = set()
-    for place, (before, after) in enumerate(pairwise(groups)):
-        left |= dict.fromkeys(before - after, place)
-        back |= {name for name in after - before if place - left.get(name, place - within - 1) <= within}
+def returners(groups: Sequence[Group]) -> Group:
+    """Customers who left at the end of one of the months and were in again at the end of a later one."""
+    left: set[str] = set()
+    back: set[str] = set()
+    for before, after in pairwise(groups):
+        back |= left & (after - before)
+        left |= before - after
     return frozenset(back)
 
 
@@ -103,6 +114,18 @@ def holding(month: MonthOfRule) -> Group:
 def without_slack(months: Sequence[MonthOfRule]) -> list[MonthOfRule]:
     """The same months, with everybody short for whom the rule does not hold; with Policy(1, 1) it is the bare rule."""
     return [replace(month, short=~month.holds) for month in months]
+
+
+def _years(groups: Sequence[Group]) -> list[Sequence[Group]]:
+    """Every stretch of twelve changes: the groups of thirteen months in a row, or all of them where there are fewer."""
+    starts = range(max(1, len(groups) - MONTHS_OF_A_YEAR)) if len(groups) > 1 else ()
+    return [groups[start : start + MONTHS_OF_A_YEAR + 1] for start in starts]
+
+
+def _share_returning(stretch: Sequence[Group]) -> float:
+    """Customers who left and were back within the stretch, over its mean group; NaN where there never is one."""
+    everybody = sum(len(group) for group in stretch)
+    return len(returners(stretch)) * len(stretch) / everybody if everybody else float("nan")
 
 
 def _over(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

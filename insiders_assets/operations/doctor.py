@@ -17,7 +17,9 @@ from insiders_assets.assets.platform import Platform
 from insiders_assets.automation.arrivals import refused
 from insiders_assets.automation.months import find_months, first_gap, held_months
 from insiders_assets.errors import InsidersError, MissingMonthError
+from insiders_assets.settings import SPARK, java_program
 from insiders_assets.storage.embedded_postgres import EmbeddedPostgres
+from insiders_assets.storage.spark_engine import check_spark
 from insiders_assets.storage.warehouse import Warehouse
 from insiders_assets.storage.warehouse_errors import redacted
 
@@ -46,6 +48,7 @@ def examine(platform: Platform, today: dt.date) -> list[Finding]:
         ("Dagster's instance", _instance),
         ("landed files", _landed),
         ("months", lambda p: _months(p, today)),
+        ("engine", _engine),
         ("packages", _packages),
     ]
     findings = []
@@ -135,6 +138,13 @@ def _months(platform: Platform, today: dt.date) -> Finding:
     held = [month for month, _ in held_months(ledger, months, today)]
     note = f"; lines of {', '.join(held)} are held, `insiders status` says why" if held else ""
     return Finding("months", WELL, found + note)
+
+
+def _engine(platform: Platform) -> Finding:
+    settings = platform.settings
+    if settings.engine != SPARK:
+        return Finding("engine", WELL, f"DuckDB {importlib.metadata.version('duckdb')}")
+    return Finding("engine", WELL, f"{check_spark(java_program())}, master {settings.spark_master}")
 
 
 def _packages(_: Platform) -> Finding:

@@ -118,7 +118,9 @@ def catch_up(settings: Settings, today: dt.date, tell: Tell) -> Settings:
 
 
 def check_before_work(platform: Platform) -> None:
-    """Raise unless lake, landing zone and warehouse can be written: before any work is done."""
+    """Raise unless lake, landing zone and warehouse can be written, and what people published can be read: before any
+    work is done."""
+    platform.programme.until(dt.date.max)
     platform.lake.store.check_writable()
     platform.landing.check_writable()
     platform.warehouse.check()

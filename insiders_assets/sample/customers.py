@@ -2,11 +2,11 @@
 
 Belongs here: who they are and what is expected of them, without noise. Does not belong here: what they then did.
 
-A Pareto/NBD shop (Schmittlein, Morrison & Colombo 1987): while a customer belongs to the shop, purchases are Poisson
-with a rate of their own, rates are gamma over customers, lifetimes are exponential with gamma rates, that is Lomax. The
-shop starts in its steady state, so that a trend comes from the parameters and not from a population that fills up.
-Quantiles are drawn stratified (each customer has a stratum of equal probability): the heavy tail is the same for every
-seed, only its owners change.
+The heterogeneity of a Pareto/NBD shop (Schmittlein, Morrison & Colombo 1987): while a customer belongs to the shop,
+purchases come at a rate of their own (timing.py), rates are gamma over customers, lifetimes are exponential with gamma
+rates, that is Lomax. The shop starts in its steady state, so that a trend comes from the parameters and not from a
+population that fills up. Quantiles are drawn stratified (each customer has a stratum of equal probability): the heavy
+tail is the same for every seed, only its owners change.
 """
 
 import datetime as dt
@@ -47,6 +47,7 @@ class Customers:
 
     taste: row of TASTES, -1 for a mistaken order. lines, pieces: means per invoice and per line. returns: tendency, 1
     on average over lines. arrival: day of the first purchase, negative before the shop's months. departure: last day.
+    clock: 64 random bits, from which the times of the other purchases come.
     """
 
     taste: NDArray[np.int64]
@@ -58,6 +59,7 @@ class Customers:
     returns: NDArray[np.float64]
     arrival: NDArray[np.int64]
     departure: NDArray[np.int64]
+    clock: NDArray[np.uint64]
 
     def __len__(self) -> int:
         """Return the number of customers, those of mistaken orders included."""
@@ -79,7 +81,7 @@ def make_customers(parameters: ShopParameters, rhythm: Rhythm, articles: Article
     """Draw everybody who ever belongs to the shop; the last `large_orders` of them exist for a mistaken order."""
     rng = stream(parameters.seed, "customers")
     n = parameters.customers
-    once = rng.permutation(n) < round(parameters.one_time_share * n)
+    once = rng.permutation(n) < round(_share_buying_once(parameters, len(rhythm.open)) * n)
     value = _evenly_spread(rng, n, 4)
     taste = np.searchsorted(np.cumsum([each.share for each in TASTES])[:-1], value[3], side="right")
     of = {
@@ -108,6 +110,7 @@ def make_customers(parameters: ShopParameters, rhythm: Rhythm, articles: Article
         returns=of["returns"] / np.average(of["returns"], weights=lines * (rate + 1e-9)),
         arrival=arrival,
         departure=departure,
+        clock=stream(parameters.seed, "timing").integers(2**64, size=n, dtype=np.uint64),
     )
     return _with_mistaken(drawn, parameters, rhythm)
 
@@ -120,14 +123,14 @@ def expected_invoices(
     Returns
     -------
     expected: (customers,) repeat purchases, the arrival's own purchase not counted.
-    low, high: (customers,) cumulative busyness between which these purchases fall.
+    low, high: (customers,) cumulative demand between which these purchases fall.
     """
     first, end = rhythm.span(month)
     end = min(end, until)
     start = np.clip(customers.arrival + 1, first, end)
     stop = np.clip(customers.departure + 1, start, end)
-    low, high = rhythm.cumulative[start], rhythm.cumulative[stop]
-    return customers.rate * rhythm.factor(month) * (high - low), low, high
+    low, high = rhythm.demand[start], rhythm.demand[stop]
+    return customers.rate * (high - low), low, high
 
 
 def truth_table(customers: Customers, first_month: dt.date, days: int) -> pa.Table:
@@ -177,29 +180,37 @@ def _centred(levels: NDArray[np.float64]) -> NDArray[np.float64]:
     return levels / np.average([1.0] if not len(levels) else levels)
 
 
+def _share_buying_once(parameters: ShopParameters, days: int) -> float:
+    """Return the share of everybody who ever belongs to the shop, from the share of those who arrive.
+
+    Who buys once arrives within the shop's days; of the others, some are there already.
+    """
+    arriving = _arriving_later(parameters, days)
+    once, back = parameters.one_time_share * arriving, 1 - parameters.one_time_share
+    return once / (once + back)
+
+
+def _arriving_later(parameters: ShopParameters, days: int) -> float:
+    """Return the share of those who come back that is not there yet on the first day, in a steady state."""
+    return days / (parameters.lifetime_months * DAYS_PER_MONTH + days)
+
+
 def _lives(
     rng: np.random.Generator, parameters: ShopParameters, rhythm: Rhythm, once: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Draw first and last days. Age and rest of an established customer's life are Lomax with one shape less."""
     n, days = len(once), len(rhythm.open)
     mean = parameters.lifetime_months * DAYS_PER_MONTH
-    established = ~once & (_stratified(rng, n) < mean / (mean + days))
+    established = ~once & (_stratified(rng, n) < 1 - _arriving_later(parameters, days))
     shape = np.where(established, _LOMAX_SHAPE - 1, _LOMAX_SHAPE)
     scale = mean * (_LOMAX_SHAPE - 1)
     life = scale * (_stratified(rng, n) ** (-1 / shape) - 1)
     age = scale * (_stratified(rng, n) ** (-1 / shape) - 1)
-    busyness = np.concatenate([[0.0], np.cumsum(np.diff(rhythm.cumulative) * _daily_factor(parameters, rhythm))])
-    goal = _stratified(rng, n) * busyness[-1]
-    opened = np.searchsorted(busyness, goal, side="right") - 1 if busyness[-1] > 0 else np.full(n, _NEVER)
+    goal = _stratified(rng, n) * rhythm.demand[-1]
+    opened = rhythm.day_at(goal) if rhythm.demand[-1] > 0 else np.full(n, _NEVER)
     arrival = np.where(established, -1 - np.minimum(age, 36500).astype(np.int64), opened)
     departure = np.where(established, 0, arrival) + np.minimum(np.where(once, 0, life), 36500).astype(np.int64)
     return arrival.astype(np.int64), departure.astype(np.int64)
-
-
-def _daily_factor(parameters: ShopParameters, rhythm: Rhythm) -> NDArray[np.float64]:
-    dates = np.datetime64(parameters.first_month, "D") + np.arange(len(rhythm.open))
-    months, place = np.unique(dates.astype("datetime64[M]"), return_inverse=True)
-    return np.array([rhythm.factor(month.astype("datetime64[D]").item()) for month in months])[place]
 
 
 def _countries(rng: np.random.Generator, volume: NDArray[np.float64], doubtful: float) -> NDArray[np.int64]:
@@ -233,5 +244,6 @@ def _with_mistaken(drawn: Customers, parameters: ShopParameters, rhythm: Rhythm)
         "returns": zeros,
         "arrival": days,
         "departure": days,
+        "clock": np.zeros(count, dtype=np.uint64),
     }
     return Customers(**{name: np.concatenate([getattr(drawn, name), more]) for name, more in extra.items()})

@@ -14,10 +14,15 @@ from insiders_assets.sample.articles import TASTES, Articles
 from insiders_assets.sample.customers import Customers, expected_invoices
 from insiders_assets.sample.parameters import ShopParameters
 from insiders_assets.sample.rhythm import MINUTES_PER_DAY, Rhythm, draw_minutes, stream
+from insiders_assets.sample.timing import repeat_purchases
 
 INVOICE, CREDIT, DEBT = 0, 1, 2  # kinds of document; the prefixes of their numbers are "", "C" and "A"
 OWN_TEXT, NO_TEXT = -1, -2  # values of Lines.text; from 0 on it is a row of NOTES
 _PART_BITS, _DOCUMENT_BITS = 28, 32  # of a document's number: within its part, with its part
+# Shape of the negative binomial of an invoice's lines beyond the first. Over a customer's invoices (five or more) the
+# lines, pieces and money have coefficients of variation of .66, .71 and .62 in UCI 352. A geometric number of lines
+# (shape 1) gave .86, .89 and .96; this gives .67, .71 and .79: prices still differ more than there.
+_SIZE_SHAPE = 2.0
 _RETURNED_LINES = 0.3  # share of an invoice's lines that come back once anything does
 _MEAN_DELAY, _LONGEST_DELAY = 9.0, 27  # days from purchase to return
 
@@ -103,7 +108,8 @@ def draw_purchases(world: World, month: dt.date) -> Lines:
     known = world.customers
     taste = np.where(guest, len(TASTES), known.taste[customer])
     pieces = np.where(guest, 3.0, known.pieces[customer])
-    size = rng.geometric(1 / np.where(guest, guest_lines(world.parameters), known.lines[customer]))
+    further = np.where(guest, guest_lines(world.parameters), known.lines[customer]) - 1
+    size = 1 + rng.negative_binomial(_SIZE_SHAPE, _SIZE_SHAPE / (_SIZE_SHAPE + further))
     document = np.repeat(np.arange(len(size)), size)
     place = np.arange(len(document)) - np.repeat(np.cumsum(size) - size, size)
     # Systematic sampling: an invoice spreads over the popularity scale, so an article seldom comes twice by accident.
@@ -175,18 +181,16 @@ def _draw_invoices(
     """Draw customer (-1 for guests) and day of each invoice of a month, in no order."""
     rhythm, known = world.rhythm, world.customers
     first, end = rhythm.span(month)
-    expected, low, high = expected_invoices(known, rhythm, month, end)
-    buyers = np.repeat(np.arange(len(known)), rng.poisson(expected))
+    expected = expected_invoices(known, rhythm, month, end)[0]
     new = np.flatnonzero(arrivals(world, first, end))
     guests = rng.poisson(guest_invoices(world, expected @ known.lines + known.lines[new].sum()))
-    opening, closing = rhythm.cumulative[first], rhythm.cumulative[end]
+    opening, closing = rhythm.demand[first], rhythm.demand[end]
     guests = guests if closing > opening else 0
-    start = np.concatenate([low[buyers], np.full(guests, opening)])
-    stop = np.concatenate([high[buyers], np.full(guests, closing)])
-    # The last busyness belongs to the day before: rounding up to it would open the shop on a day too late.
-    reached = np.minimum(start + rng.random(len(start)) * (stop - start), np.nextafter(stop, 0))
+    # The last demand belongs to the day before: rounding up to it would open the shop on a day too late.
+    reached = np.minimum(opening + rng.random(guests) * (closing - opening), np.nextafter(closing, 0))
+    buyers, days = repeat_purchases(known, rhythm, month)
     customer = np.concatenate([buyers, np.full(guests, -1), new])
-    return customer, np.concatenate([rhythm.day_at(reached), known.arrival[new]])
+    return customer, np.concatenate([days, rhythm.day_at(reached), known.arrival[new]])
 
 
 def _repeats(

@@ -16,7 +16,7 @@ WEEKDAY_WEIGHTS = (1.05, 1.1, 1.05, 1.12, 0.9, 0.7, 0.7)  # Monday to Sunday, sh
 DAYS_PER_MONTH = 365.25 / 12
 MINUTES_PER_DAY = 1440
 OPENING, NOON_RUSH, CLOSING = 8 * 60, 13 * 60, 19 * 60  # minutes of the day
-STREAMS = ("customers", "articles", "purchases", "returns", "dirt", "unreadable", "large_orders")
+STREAMS = ("customers", "articles", "purchases", "returns", "dirt", "unreadable", "large_orders", "timing")
 
 
 def stream(seed: int, name: str, month: dt.date | None = None) -> np.random.Generator:
@@ -41,6 +41,14 @@ class Rhythm:
         """(days,) whether the shop is open."""
         return np.diff(self.cumulative) > 0
 
+    @functools.cached_property
+    def demand(self) -> NDArray[np.float64]:
+        """(days + 1,) busyness times the month's level, before each day: a rate per month is multiplied by it."""
+        dates = np.datetime64(self.parameters.first_month, "D") + np.arange(len(self.open))
+        months, place = np.unique(dates.astype("datetime64[M]"), return_inverse=True)
+        levels = np.array([self.factor(month.astype("datetime64[D]").item()) for month in months])
+        return np.concatenate([[0.0], np.cumsum(np.diff(self.cumulative) * levels[place])])
+
     def day(self, date: dt.date) -> int:
         """Return the number of a date; negative before the shop's first month."""
         return (date - self.parameters.first_month).days
@@ -61,9 +69,9 @@ class Rhythm:
             * (given.promotion_lift if month in given.promotion_months else 1.0)
         )
 
-    def day_at(self, busyness: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Return the open day in which each amount of cumulative busyness is reached; `days` beyond the end."""
-        return np.searchsorted(self.cumulative, busyness, side="right").astype(np.int64) - 1
+    def day_at(self, demand: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return the open day in which each amount of cumulative demand is reached; `days` beyond the end."""
+        return np.searchsorted(self.demand, demand, side="right").astype(np.int64) - 1
 
     def next_open_day(self, days: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the same or the next open day; the number of days where there is none any more."""

@@ -7,9 +7,10 @@ tables of two connections cannot be joined.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 import pyarrow.dataset
@@ -18,6 +19,7 @@ from insiders_assets.errors import InputError
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+    import numpy as np
 
     from insiders_assets.storage.lake import Dataset
 
@@ -30,13 +32,38 @@ class Answer:
     rows: list[tuple[Any, ...]]
 
 
-class DuckDBEngine:
-    """DuckDB inside this process, reading the lake through pyarrow: a folder and S3 alike."""
+class Engine(Protocol):
+    """What can compute what grows with the shop: over lines, and over customers by fitted models."""
 
-    def __init__(self) -> None:
+    def table(self, data: Dataset | pa.Table) -> ir.Table:
+        """The rows as an Ibis table, read when an expression over it runs."""
+
+    def run(self, expression: ir.Table) -> pa.Table:
+        """The expression's rows."""
+
+    def by_row(self, function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray) -> np.ndarray:
+        """`function(rows)`, perhaps in pieces: for a function that gives each row its own result, whatever other rows
+        it is given with."""
+
+    def close(self) -> None:
+        """Free what the engine holds."""
+
+
+class DuckDBEngine:
+    """DuckDB inside this process, reading the lake through pyarrow: a folder and S3 alike.
+
+    What does not fit into memory waits in the folder `spill`, which is made and removed as needed; its parent is there.
+    """
+
+    def __init__(self, spill: Path | None = None) -> None:
         import ibis
 
         self.connection = ibis.duckdb.connect()
+        # Of the machine's; DuckDB's own 80 % leave too little for what pyarrow reads ahead and for the answer.
+        self.connection.con.execute("SET memory_limit = '50%'")
+        if spill:
+            # Otherwise it would be `.tmp` of whatever folder the command was called in.
+            self.connection.con.execute("SET temp_directory = ?", [str(spill)])
         self._names = (f"dataset_{number}" for number in itertools.count())
 
     def table(self, data: Dataset | pa.Table | pa.dataset.Dataset) -> ir.Table:
@@ -50,6 +77,10 @@ class DuckDBEngine:
     def run(self, expression: ir.Table) -> pa.Table:
         """The expression's rows."""
         return expression.to_pyarrow()
+
+    def by_row(self, function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray) -> np.ndarray:
+        """`function(rows)`, in this process; the models use all its cores."""
+        return function(rows)
 
     def query(self, sql: str, tables: Mapping[str, pa.Table]) -> list[tuple]:
         """Rows of a query over tables that stand under their names in schema `insiders`, as on the warehouse."""

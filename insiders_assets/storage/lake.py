@@ -234,6 +234,13 @@ class Dataset:
         """The handle on some of its scopes."""
         return Dataset(self.lake, self.table, {scope: self.versions[scope] for scope in scopes})
 
+    @property
+    def places(self) -> list[str]:
+        """Where the files lie, in the order of the scopes: absolute URIs, `file:…` or `s3://bucket/…`."""
+        store = self.lake.store
+        root = f"s3://{store.root}" if store.location.startswith("s3://") else f"file:{store.root}"
+        return [f"{root}/{self.versions[scope].path}" for scope in self.scopes]
+
     def arrow_dataset(self) -> pa.dataset.Dataset:
         """The files as one pyarrow dataset, read lazily by whoever scans it."""
         return self.lake.objects(self.table, [self.versions[scope].path for scope in self.scopes])

@@ -354,7 +354,7 @@ def as_raw(engine: DuckDBEngine, lines: pa.Table) -> pa.Table:
 
 def test_features_agree_with_plain_pandas_on_a_made_up_shop(engine: DuckDBEngine) -> None:
     dirt = DirtShares(credit_notes=0.05, doubtful_countries=0.05)
-    shop = Shop(ShopParameters(dt.date(2024, 1, 1), months=3, customers=400, seed=5, articles=100, dirt=dirt))
+    shop = Shop(ShopParameters(dt.date(2024, 1, 1), months=3, customers=550, seed=5, articles=100, dirt=dirt))
     lines = pa.concat_tables([shop.month(month) for month in shop.months()])
     month = shop.months()[-1]
     ours = engine.run(customer_features(engine.table(as_raw(engine, lines)), month)).to_pandas()

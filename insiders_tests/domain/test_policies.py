@@ -41,11 +41,28 @@ def test_changes_are_shares_of_the_group_at_the_months_beginning() -> None:
     assert (found.mean_growth, found.worst_growth) == (0.5, 1)
 
 
-def test_who_leaves_and_is_back_within_a_year_returns() -> None:
+def test_who_leaves_and_is_back_returns() -> None:
     assert returners(groups("ab", "a", "ab")) == {"b"}
-    assert returners(groups("ab", "a", "a", "ab"), within=1) == frozenset()
+    assert returners(groups("ab", "a", "", "ab")) == {"a", "b"}
     assert returners(groups("a", "ab", "ab")) == frozenset()
-    assert measure(MONTHS[:3], groups("ab", "a", "ab"), groups("ab", "a", "ab")).returners == pytest.approx(3 / 5)
+    assert returners(groups("ab", "a")) == frozenset()
+
+
+def test_returning_is_a_year_however_many_months_there_are() -> None:
+    fewer = groups("ab", "a", "ab")
+    assert measure(MONTHS[:3], fewer, fewer).returning == pytest.approx(1 / (5 / 3))
+    # Back after eleven months: in the first year of changes alone, and not in the one that begins a month later.
+    longer = groups("ab", *["a"] * 11, "ab", "ab")
+    later = month_range(dt.date(2025, 1, 1), dt.date(2026, 2, 1))
+    first, second = 1 / ((2 * 2 + 11) / 13), 0
+    assert measure(later, longer, longer).returning == pytest.approx((first + second) / 2)
+
+    def after(years: int) -> float:
+        absent_each_december = groups(*(["ab"] * 11 + ["a"]) * years)
+        months = month_range(dt.date(2025, 1, 1), dt.date(2024 + years, 12, 1))
+        return measure(months, absent_each_december, absent_each_december).returning
+
+    assert after(2) == pytest.approx(after(4))
 
 
 def test_an_empty_group_has_no_share() -> None:
@@ -56,6 +73,8 @@ def test_an_empty_group_has_no_share() -> None:
     alone = measure(MONTHS[:1], groups("a"), groups("a"))
     assert np.isnan(alone.mean_change)
     assert np.isnan(alone.mean_growth)
+    assert np.isnan(alone.returning)
+    assert np.isnan(measure(MONTHS[:2], groups("", ""), groups("", "")).returning)
 
 
 def test_the_bare_rule_follows_the_rule_and_grace_keeps_members() -> None:

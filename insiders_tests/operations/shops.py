@@ -46,6 +46,9 @@ PUBLISHED = [table for table in MONTHLY_TABLES.values() if table.published]
 # What `prepare_home` sets for the processes that a run starts.
 OURS = (f"{PREFIX}HOME", "DAGSTER_HOME", "NUMBA_CACHE_DIR", "TF_CPP_MIN_LOG_LEVEL")
 
+# Few fits, and no comparison of spaces: both are tested by themselves, and would take most of a small home's time.
+QUICK = {"programme_fits": 3, "compare": "asked"}
+
 Hashes = dict[tuple[str, str], str]
 Rows = dict[str, list[tuple]]
 
@@ -59,9 +62,6 @@ def environment_as_before() -> Iterator[None]:
                 # Set and taken away: what preparing a home sets is undone as well.
                 environment.setenv(name, "")
                 environment.delenv(name)
-        # Few fits, and no comparison of spaces: both are tested by themselves, and would take most of the time here.
-        environment.setenv(f"{PREFIX}PROGRAMME_FITS", "3")
-        environment.setenv(f"{PREFIX}COMPARE", "asked")
         yield
 
 
@@ -93,7 +93,7 @@ def new_home(folder: Path, server: str, compiled: Path | None = None, **words: A
     if compiled:
         compiled.mkdir(exist_ok=True)
         (home / "numba").symlink_to(compiled)
-    told = {"min_clusterable": 1000, "warehouse": f"{server.rpartition('/')[0]}/{name}", **words}
+    told = {"min_clusterable": 1000, **QUICK, "warehouse": f"{server.rpartition('/')[0]}/{name}", **words}
     lines = [f"{key} = {value}" if isinstance(value, int) else f'{key} = "{value}"' for key, value in told.items()]
     (home / "insiders.toml").write_text("\n".join(lines), "utf-8")
     return Home(load_settings(home))

@@ -28,7 +28,7 @@ from insiders_tests.servers import tcp_postgres
 
 pytestmark = pytest.mark.usefixtures("plain_environment")
 
-SEGMENTED = ShopParameters(dt.date(2024, 1, 1), 3, 120, seed=3, articles=60, invoices_per_month=1.5)
+SEGMENTED = ShopParameters(dt.date(2024, 1, 1), 3, 90, seed=3, articles=60, invoices_per_month=1.5)
 # Long enough for the network that forecasts, whose training takes the most time.
 LONGER = replace(SEGMENTED, months=4)
 PLAIN = ShopParameters(dt.date(2024, 1, 1), 3, 60, seed=3, articles=60)

@@ -19,6 +19,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from insiders_assets.contracts.catalogue import MONTHLY_TABLES
 from insiders_assets.settings import load_settings
 from insiders_tests.command import (
     COMMAND,
@@ -90,11 +91,7 @@ def test_a_run_prints_progress_and_summary_and_nothing_on_stderr(prepared: Prepa
     assert said.err == ""
     assert "\x1b" not in said.out
     progress = [line for line in said.out.splitlines() if line.startswith("2024-01 ")]
-    assert [line.split()[1] for line in progress] == sorted(
-        {"raw_invoices", "month_files", "customer_purchases", "customer_features", "month_totals", "tree_embedding"}
-        | {"cluster_labels", "revenue_forecast", "insiders_report"},
-        key=[line.split()[1] for line in progress].index,
-    )
+    assert sorted(line.split()[1] for line in progress) == sorted(MONTHLY_TABLES)
     assert "Insiders         0          not segmented: fewer than 50 clusterable customers" in said.out
     assert f"report:   {prepared.home}/reports/2024-02.html" in said.out
     assert all(len(line) <= 120 for line in said.out.splitlines())

@@ -1,0 +1,165 @@
+"""The programme through whole runs: statuses, events, ranges agree; a rule and a word change only what they can.
+
+One home of five months with a window of two lives through it all, in the order of the tests.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from insiders_assets.errors import MissingMonthError, SettingsError
+from insiders_assets.operations.comparing import compare
+from insiders_assets.sample import ShopParameters, write_shop
+from insiders_tests.operations import shops
+from insiders_tests.operations.shops import Home, new_home
+from insiders_tests.servers import tcp_postgres
+
+pytestmark = pytest.mark.usefixtures("plain_environment")
+
+FIRST = dt.date(2024, 1, 1)
+MONTHS = [f"2024-0{number}" for number in range(1, 6)]
+SHOP = ShopParameters(FIRST, 5, 90, seed=3, articles=60, invoices_per_month=1.5)
+EVENTS = "SELECT month, customer_id, event, status_before, status_after, reason FROM insiders.membership_events"
+
+
+@pytest.fixture(scope="module")
+def server(open_folder: Path) -> Iterator[str]:
+    with tcp_postgres(open_folder / "programme") as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def home(server: str, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Home]:
+    with shops.quick_folder() as folder:
+        compiled = shops.compiled_by_numba(pytestconfig)
+        home = new_home(folder, server, compiled, min_clusterable=20, history_months=2)
+        home.run(*write_shop(SHOP, tmp_path_factory.mktemp("programme")))
+        yield home
+
+
+def statuses(home: Home) -> dict[str, dict[str, str]]:
+    """Customer -> month -> status."""
+    found: dict[str, dict[str, str]] = {}
+    for month, customer, status in home.sql("SELECT month, customer_id, status FROM insiders.insiders_membership"):
+        found.setdefault(customer, {})[f"{month:%Y-%m}"] = status
+    return found
+
+
+def test_every_check_of_the_programme_holds(home: Home) -> None:
+    drift = "clustering_still_suggests_the_rule"
+    assert {check for _, check in home.failing_checks()} <= {drift, "volume_is_as_usual", "members_share_is_as_usual"}
+
+
+def test_the_rule_is_provisional_until_the_window_is_full(home: Home) -> None:
+    found = home.sql(
+        "SELECT DISTINCT month, rule_version, status FROM insiders.insiders_membership "
+        "WHERE status IN ('provisional', 'member', 'grace') ORDER BY month"
+    )
+    assert {(version, status) for month, version, status in found if month == FIRST} == {
+        ("candidate 2024-01", "provisional")
+    }
+    assert {version for month, version, _ in found if month > FIRST} == {"candidate 2024-02"}
+
+
+def test_events_ranges_and_statuses_tell_the_same(home: Home) -> None:
+    by_customer = statuses(home)
+    expected = set()
+    for customer, told in by_customer.items():
+        before = "outside"
+        for month in MONTHS:
+            now = told.get(month, before)
+            if now != before:
+                expected.add((month, customer, before, now))
+            before = now
+    events = home.sql(EVENTS)
+    assert {(f"{month:%Y-%m}", who, before, after) for month, who, _, before, after, _ in events} == expected
+    assert len(events) == len(expected)
+    assert all(reason for *_, reason in events)
+    ranges = home.sql("SELECT customer_id, status, valid_from, valid_to FROM insiders.memberships")
+    for customer, status, start, end in ranges:
+        inside = [m for m in by_customer[customer] if f"{start:%Y-%m}" <= m and (not end or m <= f"{end:%Y-%m}")]
+        assert {by_customer[customer][month] for month in inside} == {status}
+    assert len(ranges) == len(events)
+
+
+def test_the_cards_sql_gives_its_members(home: Home) -> None:
+    for month, query, selected, exceptions_sql, exceptions in home.sql(
+        "SELECT month, sql, selected, exceptions_sql, exceptions FROM insiders.programme_rule"
+    ):
+        assert len(home.sql(query)) == selected
+        assert len(home.sql(exceptions_sql)) == exceptions, month
+
+
+def test_the_movement_adds_up_to_everybody(home: Home) -> None:
+    found = home.sql("SELECT month, segment_before, segment_now, customers FROM insiders.segment_movement")
+    customers = dict(home.sql("SELECT month, count(*) FROM insiders.customer_features GROUP BY month"))
+    before, now = Counter[dt.date](), Counter[dt.date]()
+    for month, old, new, count in found:
+        before[month] += count if old is not None else 0
+        now[month] += count if new is not None else 0
+    months = sorted(customers)
+    assert {month: now[month] for month in months} == customers
+    assert [before[month] for month in months[1:]] == [customers[month] for month in months[:-1]]
+
+
+def test_policies_are_compared_once_a_rule_is_in_force(home: Home) -> None:
+    found = home.sql("SELECT month, policy, months, published FROM insiders.membership_policies")
+    assert {month for month, *_ in found} == {dt.date(2024, number, 1) for number in range(2, 6)}
+    assert {(month.month, months) for month, _, months, _ in found} == {(2, 0), (3, 1), (4, 2), (5, 3)}
+    assert {policy for _, policy, _, published in found if published} == {"programme"}
+
+
+def test_a_published_rule_and_a_word_change_the_months_from_theirs_on(home: Home) -> None:
+    before = home.hashes()
+    outsider = home.sql(
+        "SELECT customer_id FROM insiders.insiders_membership WHERE month = DATE '2024-05-01' AND since IS NULL LIMIT 1"
+    )[0][0]
+    (home.folder / "programme.toml").write_text(
+        '[[rules]]\nversion = "own"\nfrom = "2024-04"\nrule = "purchases >= 2"\n'
+        f'[[overrides]]\ncustomer = "{outsider}"\ndo = "include"\nreason = "press partner"\nfrom = "2024-05"\n'
+    )
+    due = {(one.month, one.table) for one in home.months() if one.state == "due"}
+    assert {month for month, _ in due} == {"2024-04", "2024-05"}
+    home.run()
+    after = home.hashes()
+    changed = {place for place in before if before[place] != after[place]}
+    assert {month for month, _ in changed} == {"2024-04", "2024-05"}
+    assert "customer_consensus" not in {table for _, table in changed}
+    said = home.sql(
+        "SELECT status, event, reason, rule_version, rule FROM insiders.insiders_membership "
+        f"WHERE month = DATE '2024-05-01' AND customer_id = '{outsider}'"
+    )
+    (standing,) = said
+    assert standing[0] in ("member", "grace")
+    assert standing[3:] == ("own", "purchases >= 2")
+
+
+def test_a_programme_that_cannot_be_is_told_and_changes_nothing(home: Home) -> None:
+    before = home.hashes()
+    (home.folder / "programme.toml").write_text('[[rules]]\nversion = "x"\nfrom = "2024-04"\nrule = "items > 3"\n')
+    with pytest.raises(SettingsError, match=r"programme.toml: rules.1.rule: 'items > 3' is no rule") as refused:
+        home.run()
+    assert "README" in str(refused.value)
+    (home.folder / "programme.toml").unlink()
+    home.run()
+    assert {place for place, found in home.hashes().items() if place[0] < "2024-04" and before[place] != found} == set()
+
+
+def test_a_month_is_compared_where_it_is_asked_for(home: Home) -> None:
+    with pytest.raises(MissingMonthError, match="2023-01 is not made yet"):
+        compare(home.settings, dt.date(2023, 1, 1), lambda _: None)
+    page = compare(home.settings, dt.date(2024, 5, 1), lambda _: None)
+    assert page is not None
+    text = page.read_text()
+    assert "Ward" in text
+    assert text.count("data:image/png") == 4
+    spaces = home.sql("SELECT space FROM insiders.embedding_spaces WHERE month = DATE '2024-05-01' ORDER BY space")
+    assert [name for (name,) in spaces] == ["PCA", "UMAP", "t-SNE", "tree embedding"]
+    trials = home.sql("SELECT count(*), count(*) FILTER (WHERE preferred) FROM insiders.clusterer_trials")
+    assert trials[0][0] > 40
+    assert trials[0][1] == 1
