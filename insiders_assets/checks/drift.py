@@ -4,13 +4,12 @@ Belongs here: comparing a month with earlier ones. Does not belong here: stoppin
 """
 
 import statistics
-import warnings
 from collections.abc import Mapping, Sequence
 
 import dagster as dg
 import pyarrow.compute as pc
 
-from insiders_assets.checks.months import platform_of
+from insiders_assets.checks.monthly import monthly_check, platform_of
 from insiders_assets.contracts.customers import MONTH_TOTALS
 from insiders_assets.contracts.report import REPORT_FACTS
 from insiders_assets.partitions import key_of, month_of, month_range, shift
@@ -26,10 +25,7 @@ SHARE = "members.share_of_revenue_clusterable"
 
 def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition]:
     """The checks over the months that can exist."""
-    with warnings.catch_warnings():
-        # As in checks.months.
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        return [_volume(partitions), _share(partitions)]
+    return [_volume(partitions), _share(partitions)]
 
 
 def unlike(now: float, before: Sequence[float]) -> str:
@@ -43,11 +39,10 @@ def unlike(now: float, before: Sequence[float]) -> str:
 
 
 def _volume(partitions: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        asset="month_totals",
-        partitions_def=partitions,
-        required_resource_keys={"platform"},
-        description=f"Lines and gross revenue of the month are between {LEAST:.0%} and {MOST:.0%} of the median of "
+    @monthly_check(
+        "month_totals",
+        partitions,
+        f"Lines and gross revenue of the month are between {LEAST:.0%} and {MOST:.0%} of the median of "
         f"up to {LOOK_BACK} months before it.",
     )
     def volume_is_as_usual(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
@@ -62,11 +57,10 @@ def _volume(partitions: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
 
 
 def _share(partitions: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        asset="insiders_report",
-        partitions_def=partitions,
-        required_resource_keys={"platform"},
-        description=f"The members' share of the clusterable customers' revenue is within {SHARE_POINTS:.0%} points of "
+    @monthly_check(
+        "insiders_report",
+        partitions,
+        f"The members' share of the clusterable customers' revenue is within {SHARE_POINTS:.0%} points of "
         f"the median of up to {LOOK_BACK} months before.",
     )
     def members_share_is_as_usual(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:

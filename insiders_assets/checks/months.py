@@ -1,35 +1,21 @@
 """Claims about one month: every landed line is accounted for, its buckets add up, its labels cover everybody."""
 
-import warnings
-
 import dagster as dg
 import pyarrow.compute as pc
 
-from insiders_assets.assets.platform import Platform
+from insiders_assets.checks.monthly import monthly_check, platform_of
 from insiders_assets.contracts.customers import CUSTOMER_FEATURES, MONTH_TOTALS
 from insiders_assets.contracts.lines import LANDED_LINES, RAW_INVOICES
 from insiders_assets.contracts.segments import CLUSTER_LABELS
 
 
 def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition]:
-    """The checks over the months that can exist.
+    """The checks over the months that can exist."""
 
-    They read their month from the lake by themselves: an input of a partitioned check without `partitions_def` would
-    load every month, and fail on the ones that are not built.
-    """
-    with warnings.catch_warnings():
-        # Dagster calls `partitions_def` of a check a preview and says so at every load. Drop when it no longer does.
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        return _build(partitions)
-
-
-def _build(partitions: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition]:
-
-    @dg.asset_check(
-        asset="cluster_labels",
-        partitions_def=partitions,
-        required_resource_keys={"platform"},
-        description="Every customer of customer_features has exactly one row in cluster_labels, and nobody else has.",
+    @monthly_check(
+        "cluster_labels",
+        partitions,
+        "Every customer of customer_features has exactly one row in cluster_labels, and nobody else has.",
     )
     def labels_cover_every_customer(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         lake, month = platform_of(context).lake, context.partition_key
@@ -41,11 +27,10 @@ def _build(partitions: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition
             metadata={"customers": len(known), "labels": len(labelled), "without a label": unlabelled},
         )
 
-    @dg.asset_check(
-        asset="month_totals",
-        partitions_def=partitions,
-        required_resource_keys={"platform"},
-        description="The lines and the money of all buckets are the lines and the money of raw_invoices, exactly.",
+    @monthly_check(
+        "month_totals",
+        partitions,
+        "The lines and the money of all buckets are the lines and the money of raw_invoices, exactly.",
     )
     def buckets_add_up(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         lake, month = platform_of(context).lake, context.partition_key
@@ -64,11 +49,10 @@ def _build(partitions: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition
             },
         )
 
-    @dg.asset_check(
-        asset="month_files",
-        partitions_def=partitions,
-        required_resource_keys={"platform"},
-        description="Money and lines that were landed = kept + dropped by a rule + overlapping. The overlap is counted "
+    @monthly_check(
+        "month_files",
+        partitions,
+        "Money and lines that were landed = kept + dropped by a rule + overlapping. The overlap is counted "
         "anew from the landed files, by another way than raw_invoices resolves it; lines in quarantine have no money.",
     )
     def landed_lines_are_accounted_for(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
@@ -102,8 +86,3 @@ def _build(partitions: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition
         )
 
     return [labels_cover_every_customer, buckets_add_up, landed_lines_are_accounted_for]
-
-
-def platform_of(context: dg.AssetCheckExecutionContext) -> Platform:
-    """The stores of the run that a check belongs to."""
-    return context.op_execution_context.resources.platform

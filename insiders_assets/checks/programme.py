@@ -3,14 +3,13 @@
 Belongs here: comparing what the programme's tables say. Does not belong here: who is a member.
 """
 
-import warnings
 from collections.abc import Mapping
 
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from insiders_assets.checks.months import platform_of
+from insiders_assets.checks.monthly import monthly_check, platform_of
 from insiders_assets.contracts.customers import CUSTOMER_FEATURES
 from insiders_assets.contracts.programme import INSIDERS_MEMBERSHIP, OUTSIDE, PROGRAMME_RULE
 from insiders_assets.contracts.segments import CUSTOMER_SEGMENTS
@@ -23,18 +22,11 @@ LEAST_AGREEMENT = 0.80
 
 def build(partitions: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition]:
     """The checks over the months that can exist."""
-    with warnings.catch_warnings():
-        # As in checks.months.
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        return _build(partitions)
 
-
-def _build(partitions: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition]:
-    @dg.asset_check(
-        asset="programme_rule",
-        partitions_def=partitions,
-        required_resource_keys={"platform"},
-        description="The card's SQL, run on the warehouse, gives as many customers as the card says it selects, and "
+    @monthly_check(
+        "programme_rule",
+        partitions,
+        "The card's SQL, run on the warehouse, gives as many customers as the card says it selects, and "
         "its SQL for the exceptions as many exceptions.",
     )
     def rule_sql_gives_the_customers_of_the_card(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
@@ -50,17 +42,15 @@ def _build(partitions: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition
             metadata={name: f"{card:,} on the card, {there:,} by SQL" for name, (card, there) in found.items()},
         )
 
-    @dg.asset_check(
-        asset="insiders_membership",
-        partitions_def=partitions,
-        required_resource_keys={"platform"},
-        description="Every customer whose status differs from the month before has exactly one event, and nobody else "
-        "has one.",
+    @monthly_check(
+        "insiders_membership",
+        partitions,
+        "Every customer whose status differs from the month before has exactly one event, and nobody else has one.",
     )
     def every_change_of_status_has_its_event(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         lake, month = platform_of(context).lake, context.partition_key
         now = lake.dataset(INSIDERS_MEMBERSHIP, [month]).arrow(["customer_id", "status", "event", "since"])
-        before, here = statuses(lake, key_of(shift(month_of(month), -1))), _statuses(now)
+        before, here = _statuses_of(lake, key_of(shift(month_of(month), -1))), _statuses(now)
         changed = {name for name, status in here.items() if status != before.get(name, OUTSIDE)}
         gone = {name for name, status in before.items() if name not in here and status != OUTSIDE}
         if not before:  # months come in any order, so the one before need not be there yet
@@ -71,11 +61,10 @@ def _build(partitions: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition
             metadata={"changes": len(changed), "events": len(told), "members who are not told of": len(gone)},
         )
 
-    @dg.asset_check(
-        asset="insiders_membership",
-        partitions_def=partitions,
-        required_resource_keys={"platform"},
-        description="The rule in force and the candidate of this month's clustering mean the same customers: "
+    @monthly_check(
+        "insiders_membership",
+        partitions,
+        "The rule in force and the candidate of this month's clustering mean the same customers: "
         f"{LEAST_AGREEMENT:.0%} of those for whom either holds (Jaccard). Otherwise the shop drifts from the rule.",
     )
     def clustering_still_suggests_the_rule(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
@@ -104,11 +93,10 @@ def _build(partitions: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition
             },
         )
 
-    @dg.asset_check(
-        asset="customer_segments",
-        partitions_def=partitions,
-        required_resource_keys={"platform"},
-        description="Every customer of customer_features is in exactly one segment, and nobody else is in any.",
+    @monthly_check(
+        "customer_segments",
+        partitions,
+        "Every customer of customer_features is in exactly one segment, and nobody else is in any.",
     )
     def segments_cover_every_customer(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         lake, month = platform_of(context).lake, context.partition_key
@@ -127,7 +115,7 @@ def _build(partitions: dg.PartitionsDefinition) -> list[dg.AssetChecksDefinition
     ]
 
 
-def statuses(lake: Lake, month: str) -> Mapping[str, str]:
+def _statuses_of(lake: Lake, month: str) -> Mapping[str, str]:
     """Customer -> status at the end of a month; empty where the month is not there."""
     if lake.current(INSIDERS_MEMBERSHIP.name, month) is None:
         return {}

@@ -4,13 +4,12 @@ Belongs here: comparing lake and warehouse, and the home with the calendar. Does
 """
 
 import datetime as dt
-import warnings
 
 import dagster as dg
 import pyarrow as pa
 
 from insiders_assets.assets.platform import Platform
-from insiders_assets.checks.months import platform_of
+from insiders_assets.checks.monthly import monthly_check, platform_of
 from insiders_assets.contracts.catalogue import MONTHLY_TABLES
 from insiders_assets.contracts.report import REPORT_FACTS
 from insiders_assets.contracts.table import Table, content_hash
@@ -20,10 +19,7 @@ from insiders_assets.settings import Settings, is_set_in_environment
 
 def build(partitions: dg.PartitionsDefinition, settings: Settings) -> list[dg.AssetChecksDefinition]:
     """The checks over the months that can exist."""
-    with warnings.catch_warnings():
-        # As in checks.months.
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        return [_readers_see_the_lake(partitions), _last_closed_month_is_there(settings)]
+    return [_readers_see_the_lake(partitions), _last_closed_month_is_there(settings)]
 
 
 def rows_differ(platform: Platform, table: Table, month: str) -> str:
@@ -47,12 +43,10 @@ def rows_differ(platform: Platform, table: Table, month: str) -> str:
 
 
 def _readers_see_the_lake(partitions: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        asset="insiders_report",
-        partitions_def=partitions,
-        required_resource_keys={"platform"},
-        description="Every published table of the month, read back from the warehouse, has the content of the lake's "
-        "version.",
+    @monthly_check(
+        "insiders_report",
+        partitions,
+        "Every published table of the month, read back from the warehouse, has the content of the lake's version.",
     )
     def readers_see_what_the_lake_holds(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         published = [table for table in MONTHLY_TABLES.values() if table.published]
