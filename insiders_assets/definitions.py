@@ -50,12 +50,7 @@ def build_definitions(settings: Settings, loggers: dict[str, dg.LoggerDefinition
     warnings.filterwarnings("ignore", message=f"Asset job {MONTHLY} materializes assets with varying BackfillPolicies")
     partitions = monthly_partitions(settings)
     return dg.Definitions(
-        assets=[
-            landed_invoices.landed_invoices,
-            *_monthly_assets(settings, partitions),
-            embedding_spaces.build(partitions),
-            clusterer_trials.build(partitions),
-        ],
+        assets=[landed_invoices.landed_invoices, *_assets_by_month(settings, partitions)],
         asset_checks=[
             *months.build(partitions),
             *programme.build(partitions),
@@ -73,11 +68,11 @@ def build_definitions(settings: Settings, loggers: dict[str, dg.LoggerDefinition
 
 
 def reach_of_assets(settings: Settings) -> Reach:
-    """What every monthly asset of these settings reads, and how far back."""
-    return reach_of(_monthly_assets(settings, monthly_partitions(settings)))
+    """What every asset that has months reads with these settings, and how far back."""
+    return reach_of(_assets_by_month(settings, monthly_partitions(settings)))
 
 
-def _monthly_assets(settings: Settings, partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+def _assets_by_month(settings: Settings, partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     history, up_to_this_month = settings.history_months, all_up_to(settings)
     # Dagster calls `backfill_policy` of an asset beta and says so at every load. Drop when it no longer does.
     warnings.filterwarnings("ignore", message="Parameter `backfill_policy` of function `asset`")
@@ -97,6 +92,8 @@ def _monthly_assets(settings: Settings, partitions: dg.PartitionsDefinition) -> 
         membership_policies.build(partitions, up_to_this_month),
         revenue_forecast.build(partitions, up_to_this_month),
         insiders_report.build(partitions, history),
+        embedding_spaces.build(partitions),
+        clusterer_trials.build(partitions),
     ]
 
 

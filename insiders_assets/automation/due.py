@@ -15,7 +15,7 @@ import dagster as dg
 from insiders_assets.assets.monthly import SETTINGS
 from insiders_assets.assets.platform import Platform
 from insiders_assets.assets.raw_invoices import profile_in_force
-from insiders_assets.contracts.catalogue import MONTHLY_TABLES
+from insiders_assets.contracts.catalogue import MONTHLY_TABLES, TABLES_BY_MONTH
 from insiders_assets.partitions import key_of, month_range, months_back, shift
 from insiders_assets.storage.lake import Version
 from insiders_assets.storage.ledger import Ledger
@@ -65,15 +65,15 @@ class Lookup:
 
 
 def reach_of(assets: Iterable[dg.AssetsDefinition]) -> Reach:
-    """What every monthly asset reads and how far back, as its partition mappings say it."""
+    """What every asset that has months reads and how far back, as its partition mappings say it."""
     specs = {spec.key.to_user_string(): spec for definition in assets for spec in definition.specs}
     return {
         name: {
             dep.asset_key.to_user_string(): months_back(dep.partition_mapping)
             for dep in specs[name].deps
-            if dep.asset_key.to_user_string() in MONTHLY_TABLES
+            if dep.asset_key.to_user_string() in TABLES_BY_MONTH
         }
-        for name in MONTHLY_TABLES
+        for name in TABLES_BY_MONTH
     }
 
 
@@ -97,7 +97,7 @@ def due_months(lookup: Lookup, months: Sequence[dt.date]) -> list[Due]:
 def _due(lookup: Lookup, month: dt.date, earlier: Mapping[tuple[str, dt.date], Due]) -> list[Due]:
     reasons: dict[str, str] = {}
     for asset in MONTHLY_TABLES:
-        if reason := _reason(lookup, asset, month) or _stands_on_due(lookup, asset, month, reasons, earlier):
+        if reason := reason_to_make(lookup, asset, month) or _stands_on_due(lookup, asset, month, reasons, earlier):
             reasons[asset] = reason
     return [Due(asset, month, reason) for asset, reason in reasons.items()]
 
@@ -115,8 +115,9 @@ def _stands_on_due(
     return ""
 
 
-def _reason(lookup: Lookup, asset: str, month: dt.date) -> str:
-    version = lookup.current(MONTHLY_TABLES[asset].name, key_of(month))
+def reason_to_make(lookup: Lookup, asset: str, month: dt.date) -> str:
+    """Why an asset of a month has to be made as things stand by themselves; empty where it stands."""
+    version = lookup.current(TABLES_BY_MONTH[asset].name, key_of(month))
     if version is None:
         return "it was never made"
     if asset in READ_FROM_LEDGER and (was := dict(version.reads.get("landed_invoices", {}))) != _parts(lookup, month):
@@ -125,7 +126,7 @@ def _reason(lookup: Lookup, asset: str, month: dt.date) -> str:
         if value != _in_force(lookup, setting, month):
             return f"the setting {setting} has changed"
     for read, back in lookup.reach[asset].items():
-        table = MONTHLY_TABLES[read].name
+        table = TABLES_BY_MONTH[read].name
         was_read = version.reads.get(table, {})
         # A first month set earlier, or a longer history, gives months to read that were not there before.
         expected = [key_of(one) for one in lookup.window(month, back)]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from insiders_assets.assets.monthly import SETTINGS
-from insiders_assets.assets.platform import Platform, open_platform
+from insiders_assets.assets.platform import open_platform
+from insiders_assets.automation.due import Lookup, reason_to_make
 from insiders_assets.automation.jobs import COMPARE
 from insiders_assets.contracts.catalogue import COMPARISON_TABLES
 from insiders_assets.contracts.segments import CLUSTER_LABELS, TREE_EMBEDDING
@@ -43,24 +43,11 @@ def compare(settings: Settings, month: dt.date, tell: Tell) -> Path | None:
         return show_comparison(platform, key_of(month))
 
 
-def compare_if_due(platform: Platform, instance: dg.DagsterInstance, month: dt.date, tell: Tell) -> None:
+def compare_if_due(lookup: Lookup, instance: dg.DagsterInstance, month: dt.date, tell: Tell) -> None:
     """Compare a month that has segments, unless its comparison was made from what stands."""
-    embedded = platform.lake.current(TREE_EMBEDDING.name, key_of(month))
-    if embedded and embedded.rows and _is_due(platform, month):
-        execute(platform.settings, instance, COMPARE, key_of(month), tell, why="the last month")
-    show_comparison(platform, key_of(month))
-
-
-def _is_due(platform: Platform, month: dt.date) -> bool:
-    versions = [platform.lake.current(table.name, key_of(month)) for table in COMPARISON_TABLES.values()]
-    if not all(versions):
-        return True
-    made_from = [read for version in versions if version for read in version.reads.items()]
-    return any(_has_changed(platform, month, table, dict(was)) for table, was in made_from)
-
-
-def _has_changed(platform: Platform, month: dt.date, table: str, was: dict[str, str]) -> bool:
-    if table == SETTINGS:
-        return any(value != platform.said(setting, month) for setting, value in was.items())
-    now = platform.lake.current(table, key_of(month))
-    return now is None or was != {key_of(month): now.content_hash}
+    platform, key = lookup.platform, key_of(month)
+    embedded = lookup.current(TREE_EMBEDDING.name, key)
+    reasons = [reason for asset in COMPARISON_TABLES if (reason := reason_to_make(lookup, asset, month))]
+    if embedded and embedded.rows and reasons:
+        execute(platform.settings, instance, COMPARE, key, tell, why=f"comparison: {reasons[0]}")
+    show_comparison(platform, key)

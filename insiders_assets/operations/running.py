@@ -90,8 +90,6 @@ def run(settings: Settings, wanted: Wanted, today: dt.date, tell: Tell) -> Setti
             settings = _record(settings, reachable)
         with open_platform(settings) as platform:
             _bring_up(platform, instance, reachable, wanted, tell)
-            if settings.compare == LAST and reachable.wanted:
-                compare_if_due(platform, instance, reachable.wanted[-1], tell)
     if gap:
         raise gap
     return settings
@@ -153,6 +151,8 @@ def _bring_up(platform: Platform, instance: dg.DagsterInstance, months: Months, 
         show_page(platform, key_of(month))
         if not due:
             tell(Progress(f"{month:%Y-%m}", "all assets", "up to date"))
+    if platform.settings.compare == LAST and months.wanted:
+        compare_if_due(lookup, instance, months.wanted[-1], tell)
 
 
 def _refuse_unless_made(lookup: Lookup, month: dt.date) -> None:
