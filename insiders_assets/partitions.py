@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+from insiders_assets.domain.months import months_between
 from insiders_assets.errors import MissingMonthError, SettingsError
 
 if TYPE_CHECKING:
@@ -29,8 +30,7 @@ def shift(month: dt.date, months: int) -> dt.date:
 
 def month_range(first: dt.date, last: dt.date) -> list[dt.date]:
     """All months from first to last, both included; empty where last is earlier."""
-    count = (last.year - first.year) * 12 + last.month - first.month + 1
-    return [shift(first, i) for i in range(count)]
+    return [shift(first, later) for later in range(months_between(first, last) + 1)]
 
 
 def key_of(month: dt.date) -> str:

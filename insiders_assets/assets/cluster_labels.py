@@ -7,7 +7,13 @@ import numpy as np
 import pandas as pd
 
 from insiders_assets.assets.monthly import Made, Month, monthly_asset, shown_as_table
-from insiders_assets.contracts.segments import CLUSTER_LABELS, NOT_CLUSTERABLE, NOT_SEGMENTED, SEGMENTED, TREE_EMBEDDING
+from insiders_assets.contracts.segments import (
+    CLUSTER_LABELS,
+    COMPONENT_COLUMNS,
+    NOT_CLUSTERABLE,
+    NOT_SEGMENTED,
+    SEGMENTED,
+)
 from insiders_assets.storage.lake import Dataset
 
 
@@ -42,9 +48,7 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 labels.assign(cluster_rank=None, silhouette=None),
                 metadata={"not segmented": f"{int(clusterable.sum())} clusterable customers are too few"},
             )
-        points = embedded[
-            [column.name for column in TREE_EMBEDDING.columns if column.name.startswith("component_")]
-        ].to_numpy("float64")
+        points = embedded[list(COMPONENT_COLUMNS)].to_numpy("float64")
         revenue = embedded["gross_revenue"].to_numpy("float64")
         landmark = embedded["landmark"].to_numpy(bool)
         found = segment_by_landmarks(points, revenue, landmark, by_row=month.platform.distributed.by_row)

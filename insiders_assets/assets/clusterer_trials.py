@@ -11,7 +11,8 @@ import pandas as pd
 from insiders_assets.assets.embedding_spaces import PICTURE as SPACES_PICTURE
 from insiders_assets.assets.monthly import Made, Month, monthly_asset, shown_as_table
 from insiders_assets.contracts.comparisons import CLUSTERER_TRIALS
-from insiders_assets.contracts.segments import TREE_EMBEDDING
+from insiders_assets.contracts.segments import COMPONENT_COLUMNS
+from insiders_assets.contracts.table import or_null
 from insiders_assets.storage.lake import Dataset
 
 SEED = 42
@@ -42,7 +43,7 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         embedded = tree_embedding.frame().merge(cluster_labels.frame(), on=["month", "customer_id"])
         embedded = embedded[embedded["landmark"].to_numpy(bool)]
         try:
-            points = embedded[_components()].to_numpy("float64")
+            points = embedded[list(COMPONENT_COLUMNS)].to_numpy("float64")
             scan = scan_clusterers(points, seed=SEED)
             choice = choose(scan.trials)
         except ValueError as impossible:
@@ -54,7 +55,7 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 "setting": trial.setting,
                 "groups": trial.groups,
                 "smallest": trial.smallest,
-                **{name: _known(getattr(trial, name)) for name in MEASURES},
+                **{name: or_null(getattr(trial, name)) for name in MEASURES},
                 "preferred": trial is choice.trial,
                 "reason": choice.reason if trial is choice.trial else None,
                 "seconds": trial.seconds,
@@ -70,16 +71,12 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             metadata={
                 "preferred": choice.reason,
                 "used": f"Ward with {int(embedded['cluster_rank'].max())} groups, as the recipe says",
-                "best of each": shown_as_table(_best_of_each(rows)),
+                "best of each": shown_as_table(_best_of_each(rows), decimals=3),
             },
             files={PAGE: page.encode(), **pictures},
         )
 
     return clusterer_trials
-
-
-def _components() -> list[str]:
-    return [column.name for column in TREE_EMBEDDING.columns if column.name.startswith("component_")]
 
 
 def _pictures(embedded: pd.DataFrame, points: np.ndarray, trials: Any, choice: Any) -> dict[str, bytes]:
@@ -103,11 +100,4 @@ def _best_of_each(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     known = [row for row in rows if row["silhouette"] is not None]
     best = {row["clusterer"]: row for row in sorted(known, key=lambda row: float(row["silhouette"]))}
     names = ("clusterer", "setting", "silhouette", "stability", "smallest")
-    return [
-        {name: round(row[name], 3) if isinstance(row[name], float) else row[name] for name in names}
-        for row in best.values()
-    ]
-
-
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+    return [{name: row[name] for name in names} for row in best.values()]

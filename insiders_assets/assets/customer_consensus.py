@@ -30,16 +30,15 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         whom they share leaves with; and in how many of these fits the customer stands on the same side of the cut.
         Empty with the reference recipe, and in a month with too few clusterable customers."""
         from insiders_assets.domain.consensus import find_consensus
-        from insiders_assets.domain.embedding import design_matrix, in_order_of_appearance
+        from insiders_assets.domain.embedding import clusterable, design_matrix
 
         settings = month.platform.settings
         if settings.recipe != PRODUCT:
             return Made(CUSTOMER_CONSENSUS.empty(), metadata={"no consensus": "the reference recipe has none"})
-        customers = in_order_of_appearance(customer_features.frame())
+        # By name, as the table is sorted: where they first appear has no influence on what the fits draw.
+        customers = clusterable(customer_features.frame())
         if few := too_few_clusterable(month, len(customers)):
             return Made(CUSTOMER_CONSENSUS.empty(), metadata={"no consensus": few})
-        # By name: where they first appear has no influence on what the fits draw.
-        customers = customers.sort_values("customer_id", ignore_index=True)
         found = find_consensus(
             design_matrix(customers),
             customers["gross_revenue"].to_numpy("float64"),

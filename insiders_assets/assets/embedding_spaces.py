@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import dagster as dg
 import numpy as np
 
 from insiders_assets.assets.monthly import Made, Month, monthly_asset, shown_as_table, too_few_clusterable
 from insiders_assets.contracts.comparisons import EMBEDDING_SPACES
+from insiders_assets.contracts.table import or_null
 from insiders_assets.settings import PRODUCT
 from insiders_assets.storage.lake import Dataset
 
@@ -59,7 +58,7 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
                 "month": month.first_day,
                 "space": space.name,
                 "customers": len(found.landmarks),
-                **{name: _known(getattr(space, name)) for name in MEASURES},
+                **{name: or_null(getattr(space, name)) for name in MEASURES},
                 "seconds": space.seconds,
             }
             for space in found.spaces
@@ -68,7 +67,7 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         return Made(
             rows,
             metadata={
-                "spaces": shown_as_table([{name: _rounded(row[name]) for name in shown} for row in rows]),
+                "spaces": shown_as_table([{name: row[name] for name in shown} for row in rows], decimals=3),
                 "what may be compared": found.fair,
             },
             files={PICTURE: scatter_of_spaces(found.spaces)},
@@ -87,11 +86,3 @@ def _by_leaf_numbers(features: np.ndarray, revenue: np.ndarray, seed: int) -> np
     from insiders_assets.domain.embedding import fit_tree_embedding
 
     return fit_tree_embedding(features, revenue, seed).components
-
-
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
-
-
-def _rounded(value: Any) -> Any:
-    return round(value, 3) if isinstance(value, float) else value

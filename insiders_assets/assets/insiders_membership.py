@@ -14,39 +14,28 @@ from insiders_assets.storage.lake import Dataset
 
 def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMapping) -> dg.AssetsDefinition:
     """The asset over the months that can exist."""
-    from insiders_assets.assets.programme_history import SETTINGS_READ
+    from insiders_assets.assets.programme_history import SETTINGS_READ, TABLES_READ
 
     @monthly_asset(
         table=INSIDERS_MEMBERSHIP,
         partitions=partitions,
-        inputs={
-            "programme_rule": up_to_this_month,
-            "customer_consensus": up_to_this_month,
-            "cluster_labels": up_to_this_month,
-            "customer_features": up_to_this_month,
-        },
+        inputs=dict.fromkeys(TABLES_READ, up_to_this_month),
         group="programme",
         settings_read=SETTINGS_READ,
         kinds={"postgres"},
     )
-    def insiders_membership(
-        month: Month,
-        programme_rule: Dataset,
-        customer_consensus: Dataset,
-        cluster_labels: Dataset,
-        customer_features: Dataset,
-    ) -> Made:
+    def insiders_membership(month: Month, **inputs: Dataset) -> Made:
         """Who is in at the end of the month, since when and why: the rule in force, replayed over every month up to
         this one, with a grace below it, and a person's word over both. Each change of status is an event with its
         reason."""
-        from insiders_assets.assets.programme_history import ProgrammeHistory
+        from insiders_assets.assets.programme_history import ProgrammeHistory, columns_of
         from insiders_assets.domain.standings import standing_rows
 
-        history = ProgrammeHistory(month, programme_rule, customer_consensus, cluster_labels, customer_features)
-        now = history.customers(month.first_day, RULE_FEATURES)
-        earlier = history.months[:-1]
-        before = history.customers(earlier[-1], RULE_FEATURES) if earlier else None
-        rows = standing_rows(history.course(), now, before, history.said_by_rank(now))
+        history = ProgrammeHistory(month, inputs)
+        now = columns_of(history.features.only(month.key), RULE_FEATURES)
+        earlier = history.features.scopes[:-1]
+        before = columns_of(history.features.only(earlier[-1]), RULE_FEATURES) if earlier else None
+        rows = standing_rows(history.course(), now, before, history.said_by_rank())
         rule = history.in_force.get(month.first_day)
         statuses, events = (Counter(row[column] for row in rows if row[column]) for column in ("status", "event"))
         return Made(

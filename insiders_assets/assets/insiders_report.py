@@ -47,11 +47,11 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
     def insiders_report(month: Month, **inputs: Dataset) -> Made:
         """Who is in, how many, what share of which revenue, what they are like, what next month brings: every number
         with its unit, its denominator and the SQL that gives it again; and a page made from nothing else."""
-        from insiders_assets.domain.facts import facts_of
+        from insiders_assets.domain.facts import SQL_TABLES, facts_of
         from insiders_assets.reporting.page import render_page
 
         first = month_of(inputs["month_totals"].scopes[0])
-        tables = {name: handle.arrow() for name, handle in inputs.items()}
+        tables = {name: inputs[name].arrow() for name in SQL_TABLES}
         engine = month.platform.engine
         rows: list[dict[str, Any]] = [
             {

@@ -191,9 +191,14 @@ def column_schema(table: Table) -> dg.TableSchema:
     )
 
 
-def shown_as_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue | str:
-    """Rows as a small table of Dagster's page; "none" where there are none."""
-    return dg.MetadataValue.table([dg.TableRecord(row) for row in rows]) if rows else "none"
+def shown_as_table(rows: Sequence[Mapping[str, Any]], decimals: int | None = None) -> dg.TableMetadataValue | str:
+    """Rows as a small table of Dagster's page, numbers rounded if `decimals` says so; "none" where there are none."""
+
+    def shown(value: Any) -> Any:
+        return round(value, decimals) if isinstance(value, float) and decimals is not None else value
+
+    told = [dg.TableRecord({name: shown(value) for name, value in row.items()}) for row in rows]
+    return dg.MetadataValue.table(told) if told else "none"
 
 
 def too_few_clusterable(month: Month, clusterable: int) -> str:

@@ -7,7 +7,8 @@ Belongs here: reading what membership and the comparison of policies both stand 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ from insiders_assets.partitions import key_of, month_of, shift
 from insiders_assets.settings import PRODUCT, Settings
 from insiders_assets.storage.lake import Dataset
 
+TABLES_READ = ("programme_rule", "customer_consensus", "cluster_labels", "customer_features")
 # What the course hangs on beside the tables.
 SETTINGS_READ = (
     "recipe",
@@ -37,14 +39,15 @@ SETTINGS_READ = (
 
 
 class ProgrammeHistory:
-    """The tables of all months up to one, as the domain takes them."""
+    """The tables of all months up to one (TABLES_READ), as the domain takes them."""
 
-    def __init__(self, month: Month, rules: Dataset, consensus: Dataset, labels: Dataset, features: Dataset):
+    def __init__(self, month: Month, inputs: Mapping[str, Dataset]):
         self.settings: Settings = month.platform.settings
         self.programme = month.platform.programme.until(month.first_day)
-        self.consensus, self.labels, self.features = consensus, labels, features
-        self.months = [month_of(scope) for scope in features.scopes]
-        self.in_force = self._rules_in_force(rules)
+        self.consensus, self.labels = inputs["customer_consensus"], inputs["cluster_labels"]
+        self.features = inputs["customer_features"]
+        self.months = [month_of(scope) for scope in self.features.scopes]
+        self.in_force = self._rules_in_force(inputs["programme_rule"])
 
     @property
     def first_full(self) -> dt.date:
@@ -56,8 +59,11 @@ class ProgrammeHistory:
         leave_share, months = self.settings.programme_leave_share, []
         for month in self.months:
             in_force = self.in_force.get(month)
-            features = in_force.rule.features if in_force and in_force.rule else ()
-            months.append(month_of_rule(month, self.customers(month, features), in_force, leave_share))
+            if in_force and in_force.rule:
+                customers = columns_of(self.features.only(key_of(month)), in_force.rule.features)
+            else:
+                customers = self.ranked(month)
+            months.append(month_of_rule(month, customers, in_force, leave_share))
         return Course(months, self.in_force, self.policy, leave_share, self.programme.words)
 
     @property
@@ -67,26 +73,30 @@ class ProgrammeHistory:
             return Policy(1, 1)
         return Policy(self.settings.programme_months_to_enter, self.settings.programme_months_to_leave)
 
-    def customers(self, month: dt.date, features: Collection[str]) -> CustomersOfMonth:
-        """The clusterable customers of a month with these features, and how the programme ranks them."""
-        found, scope = columns_of(self.features.only(key_of(month)), features), key_of(month)
+    def ranked(self, month: dt.date) -> CustomersOfMonth:
+        """The clusterable customers of a month as the programme ranks them, where it goes by rank."""
+        scope = key_of(month)
+        found = columns_of(self.features.only(scope), ())
         if self.settings.recipe == PRODUCT:
             rows = self.consensus.only(scope).arrow(["customer_id", "consensus_rank", "chosen"])
             ranks, chosen = rows["consensus_rank"], rows["chosen"].to_numpy()
         else:
             rows = self.labels.only(scope).arrow(["customer_id", "cluster_rank"]).filter(pc.field("cluster_rank") == 1)
             ranks, chosen = rows["cluster_rank"], np.ones(len(rows), dtype=bool)
-        ranked = pd.DataFrame({"rank": ranks.to_numpy().astype("float64"), "chosen": chosen}, index=rows[0].to_pylist())
-        placed = ranked.reindex(found.ids)
-        return CustomersOfMonth(
-            found.ids,
-            found.columns,
-            placed["rank"].fillna(np.inf).to_numpy("float64"),
-            placed["chosen"].eq(True).to_numpy(bool),
+        frame = pd.DataFrame({"rank": ranks.to_numpy().astype("float64"), "chosen": chosen}, index=rows[0].to_pylist())
+        placed = frame.reindex(found.ids)
+        return replace(
+            found,
+            ranks=placed["rank"].fillna(np.inf).to_numpy("float64"),
+            chosen=placed["chosen"].eq(True).to_numpy(bool),
         )
 
-    def said_by_rank(self, customers: CustomersOfMonth) -> dict[str, str]:
-        """Where each customer stands, in words, for a programme that goes by rank."""
+    def said_by_rank(self) -> dict[str, str]:
+        """Where each customer of the last month stands, in words; empty where the programme goes by a rule."""
+        in_force = self.in_force.get(self.months[-1])
+        if in_force is None or in_force.rule:
+            return {}
+        customers = self.ranked(self.months[-1])
         if self.settings.recipe != PRODUCT:
             words = ("outside the top segment", "in the top segment")
             return {name: words[int(chosen)] for name, chosen in zip(customers.ids, customers.chosen, strict=True)}
@@ -127,3 +137,9 @@ def columns_of(features: Dataset, names: Collection[str]) -> CustomersOfMonth:
 
 def _floats(values: pa.ChunkedArray) -> np.ndarray:
     return as_floats(values) if pa.types.is_decimal(values.type) else values.cast(pa.float64()).to_numpy()
+
+
+def chosen_in(rows: Dataset, column: str, value: bool | int) -> list[str]:
+    """The customers of a month whose column has this value: chosen by the consensus, or in the top cluster."""
+    found = rows.arrow(["customer_id", column])
+    return found.filter(pc.equal(found[column], value))["customer_id"].to_pylist()

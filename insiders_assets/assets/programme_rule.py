@@ -31,13 +31,17 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         """The rule card: at most three conditions on plain features that say whom this month's clustering chooses, how
         faithful they are on customers they were not found on, the exceptions, the runner-up, and the same as SQL. Below
         the fidelity asked for, the programme goes by the consensus rank instead."""
-        from insiders_assets.assets.programme_history import columns_of
+        from insiders_assets.assets.programme_history import chosen_in, columns_of
         from insiders_assets.domain.rule_card import card_row, find_rule
 
         settings = month.platform.settings
         basis = BY_CONSENSUS if settings.recipe == PRODUCT else BY_TOP_SEGMENT
         customers = columns_of(customer_features, settings.programme_features)
-        chosen = chosen_customers(basis, customer_consensus, cluster_labels)
+        chosen = (
+            chosen_in(customer_consensus, "chosen", True)
+            if basis == BY_CONSENSUS
+            else chosen_in(cluster_labels, "cluster_rank", 1)
+        )
         is_chosen = np.isin(customers.ids.astype(str), chosen)
         if not is_chosen.any():
             return Made(
@@ -64,14 +68,3 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         )
 
     return programme_rule
-
-
-def chosen_customers(basis: str, consensus: Dataset, labels: Dataset) -> list[str]:
-    """The customers whom a month's clustering chooses."""
-    import pyarrow.compute as pc
-
-    if basis == BY_CONSENSUS:
-        rows = consensus.arrow(["customer_id", "chosen"])
-        return rows.filter(rows["chosen"])["customer_id"].to_pylist()
-    rows = labels.arrow(["customer_id", "cluster_rank"])
-    return rows.filter(pc.equal(rows["cluster_rank"], 1))["customer_id"].to_pylist()

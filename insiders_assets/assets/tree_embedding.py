@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from insiders_assets.assets.monthly import Made, Month, monthly_asset, shown_as_table, too_few_clusterable
-from insiders_assets.contracts.segments import TREE_EMBEDDING
+from insiders_assets.contracts.segments import COMPONENT_COLUMNS, TREE_EMBEDDING
 from insiders_assets.domain.embedding import TreeEmbedding
 from insiders_assets.domain.proximity import ProximityEmbedding
 from insiders_assets.partitions import window
@@ -45,9 +45,9 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
             fitted, components, landmark = _by_proximity(customers, month.platform.distributed)
         else:
             fitted, components, landmark = _by_leaf_numbers(customers, raw_invoices)
-        places = {f"component_{i + 1}": components[:, i] for i in range(components.shape[1])}
+        places = dict(zip(COMPONENT_COLUMNS, components.T, strict=True))
         importances = [
-            {"feature": name, "importance": round(float(share), 4)}
+            {"feature": name, "importance": round(float(share), 4), "chosen": name in fitted.chosen}
             for name, share in sorted(fitted.importances.items(), key=lambda entry: -entry[1])
         ]
         return Made(

@@ -6,7 +6,7 @@ Belongs here: the results of embedding and clustering. Does not belong here: who
 from insiders_assets.contracts.customers import CUSTOMER, MONTH
 from insiders_assets.contracts.table import DATE, FLAG, REAL, TEXT, WHOLE, Column, Table, View
 
-COMPONENTS = 10
+COMPONENT_COLUMNS = tuple(f"component_{number}" for number in range(1, 11))
 
 SEGMENTED = "segmented"
 NOT_CLUSTERABLE = "not clusterable"
@@ -25,8 +25,8 @@ TREE_EMBEDDING = Table(
             nullable=True,
         ),
         *(
-            Column(f"component_{i}", REAL, f"UMAP component {i} of the forest's space (no unit).", precision=4)
-            for i in range(1, COMPONENTS + 1)
+            Column(name, REAL, f"UMAP component {number} of the forest's space (no unit).", precision=4)
+            for number, name in enumerate(COMPONENT_COLUMNS, start=1)
         ),
     ),
 )

@@ -190,6 +190,11 @@ def as_floats(values: pa.ChunkedArray) -> np.ndarray:
     return values.cast(pa.string()).cast(pa.float64()).to_numpy()
 
 
+def or_null(value: float) -> float | None:
+    """The number as a row holds it; NaN is no number."""
+    return None if np.isnan(value) else float(value)
+
+
 def broken_contract(table: Table, failures: pd.DataFrame) -> ContractError:
     """Pandera's failure cases as an error whose `failures` counts them by column and check, without any row."""
     counted = (
@@ -255,4 +260,5 @@ __all__ = [
     "View",
     "as_floats",
     "content_hash",
+    "or_null",
 ]

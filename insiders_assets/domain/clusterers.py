@@ -145,17 +145,6 @@ def scan_clusterers(
     return Scan(tuple(trials), order[back])
 
 
-def nearest_groups(points: np.ndarray, landmarks: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Labels (n,) of all points (n, d) from those (m,) of the landmarks: the others join the nearest group's mean."""
-    from scipy.spatial.distance import cdist
-
-    grouped = labels >= 0
-    means = _means(points[landmarks[grouped]], labels[grouped])
-    nearest: np.ndarray = cdist(points, means).argmin(axis=1)
-    nearest[landmarks] = labels
-    return nearest
-
-
 def _checked(points: np.ndarray) -> np.ndarray:
     points = np.asarray(points, dtype="float64")
     if len(points) < FEWEST:

@@ -16,12 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from insiders_assets.domain.clustering import cut
-from insiders_assets.domain.proximity import as_trees_read, leaves_of
+from insiders_assets.domain.leaf_space import LeafSpace, as_trees_read, leaves_of, numbering
 
 FITS = 24
 TREES = 100
 LEAST_IN_LEAF = 20
-COMPONENTS = 10
 GROUPS = 10
 # More customers than that are assigned to groups of so many drawn ones: Ward's distances grow with the square.
 LANDMARKS = 4_000
@@ -120,13 +119,13 @@ def _percentiles(
         TREES, min_samples_leaf=LEAST_IN_LEAF, random_state=int(generator.integers(2**31)), n_jobs=1
     )
     forest.fit(matrix[sample], revenue[sample])
-    offsets = np.cumsum([0, *(tree.tree_.node_count for tree in forest.estimators_)])
-    space = _LeafSpace(leaves_of(forest, matrix[drawn]) + offsets[:-1], int(offsets[-1]), generator)
+    offsets, nodes = numbering(forest)
+    space = LeafSpace(leaves_of(forest, matrix[drawn]) + offsets, nodes, int(generator.integers(2**31)))
     labels = np.full(n, -1)
     labels[drawn] = grouped = _groups(space.points)
     centres = _means(space.points, grouped)
     for rows in _chunks(by_revenue[labels[by_revenue] < 0]):
-        labels[rows] = _nearest(space.place(leaves_of(forest, matrix[rows]) + offsets[:-1]), centres)
+        labels[rows] = _nearest(space.place(leaves_of(forest, matrix[rows]) + offsets), centres)
     sizes = np.bincount(labels)
     means = np.bincount(labels, weights=revenue) / np.maximum(sizes, 1)
     ascending = np.argsort(means, kind="stable")
@@ -134,46 +133,6 @@ def _percentiles(
     percentile = np.empty(len(sizes))
     percentile[ascending] = below / n
     return percentile[labels]
-
-
-class _LeafSpace:
-    """The space of a forest's leaves: truncated singular vectors of the customers' degree-normalised leaf indicator.
-
-    Two customers are near where they share leaves in many trees (forest proximity, Breiman 2001); dividing by the root
-    of the degree keeps customers of large leaves from lying at the centre, as in spectral clustering (Ng, Jordan and
-    Weiss 2001).
-    """
-
-    def __init__(self, leaves: np.ndarray, nodes: int, generator: np.random.Generator):
-        """`leaves`: (m, trees) numbers of leaves, each tree's in a range of its own, below `nodes`."""
-        from scipy.sparse import csr_array
-        from sklearn.utils.extmath import randomized_svd
-
-        m, trees = leaves.shape
-        indicator = csr_array(
-            (np.ones(leaves.size), leaves.ravel(), np.arange(0, leaves.size + 1, trees)), shape=(m, nodes)
-        )
-        sizes = np.asarray(indicator.sum(axis=0)).ravel()
-        degrees = sizes[leaves].sum(axis=1)
-        _, _, directions = randomized_svd(
-            indicator / np.sqrt(degrees)[:, None],
-            min(COMPONENTS, m),
-            n_iter=4,
-            random_state=int(generator.integers(2**31)),
-        )
-        self.of_leaves = np.column_stack([directions.T, sizes])
-        self.points = self.place(leaves)
-
-    def place(self, leaves: np.ndarray) -> np.ndarray:
-        """Points (rows, components) of customers by their leaves, of landmarks and of others alike."""
-        sums = np.zeros((len(leaves), self.of_leaves.shape[1]))
-        of_tree = np.empty_like(sums)
-        for tree in np.ascontiguousarray(leaves.T):
-            # Clipping, as nothing has to be, spares a copy of what was taken.
-            sums += self.of_leaves.take(tree, axis=0, out=of_tree, mode="clip")
-        # How many landmarks each customer meets in its leaves, over all trees; a leaf of bootstrap draws has some.
-        degrees = np.maximum(sums[:, -1:], 1.0)
-        return sums[:, :-1] / np.sqrt(degrees)
 
 
 def _groups(points: np.ndarray) -> np.ndarray:

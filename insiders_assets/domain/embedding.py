@@ -47,10 +47,14 @@ class TreeEmbedding:
     components: np.ndarray
 
 
+def clusterable(features: pd.DataFrame) -> pd.DataFrame:
+    """The clusterable customers, in the order in which they stand."""
+    return features[features["clusterable"].to_numpy(bool)].reset_index(drop=True)
+
+
 def in_order_of_appearance(features: pd.DataFrame) -> pd.DataFrame:
     """The clusterable customers in the order in which they first appear: the forest's draws depend on it."""
-    clusterable = features[features["clusterable"].to_numpy(bool)]
-    return clusterable.sort_values("appearance_order", ignore_index=True)
+    return clusterable(features).sort_values("appearance_order", ignore_index=True)
 
 
 def design_matrix(customers: pd.DataFrame) -> np.ndarray:

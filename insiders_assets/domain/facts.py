@@ -16,6 +16,14 @@ from insiders_assets.contracts.programme import INSIDE
 MEMBER = f"m.status IN ({', '.join(repr(status) for status in INSIDE)})"
 
 MEMBERSHIP = "insiders_membership"
+SQL_TABLES = (
+    "month_totals",
+    "customer_features",
+    "cluster_labels",
+    MEMBERSHIP,
+    "programme_rule",
+    "revenue_forecast",
+)
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,7 @@ def model_files(fitted: TreeEmbedding | ProximityEmbedding, customer_ids: list[s
     columns = {f"tree_{i}": fitted.leaves[:, i].astype("int32") for i in range(fitted.leaves.shape[1])}
     pq.write_table(pa.table({"customer_id": customer_ids, **columns}), leaves, compression="zstd")
     scaler = fitted.scaler if isinstance(fitted, TreeEmbedding) else None
-    chosen = fitted.chosen if isinstance(fitted, TreeEmbedding) else FEATURES
-    about = {"features": list(FEATURES), "chosen": list(chosen), "importances": dict(fitted.importances)}
+    about = {"features": list(FEATURES), "chosen": list(fitted.chosen), "importances": dict(fitted.importances)}
     return {
         "forest.skops": _plain(skops.io.dumps(fitted.forest)),
         **({"scaler.skops": _plain(skops.io.dumps(scaler))} if scaler else {}),

@@ -15,6 +15,7 @@ from insiders_assets.domain.feature_words import WORDS, written
 from insiders_assets.domain.membership import ENTER, INCLUDE, RETURN, Event, Override, Policy, Standing
 from insiders_assets.domain.programme import RuleInForce
 from insiders_assets.domain.rules import ALL, AT_LEAST, AT_MOST, Condition, Rule
+from insiders_assets.domain.scaling import signed_log
 
 Values = Mapping[str, float]
 NOT_THERE = "no longer among the clusterable customers of the window"
@@ -138,18 +139,13 @@ def moved_most(
     if now is None:
         return NOT_THERE
     moves = {
-        name: abs(logged(np.float64(now[name])) - logged(np.float64(before[name]))) / spread
+        name: abs(signed_log(np.float64(now[name])) - signed_log(np.float64(before[name]))) / spread
         for name, spread in spreads.items()
         if spread > 0 and now[name] == now[name] and before[name] == before[name] and now[name] != before[name]
     }
     first = sorted(moves, key=lambda name: (-moves[name], name))[:2]
     told = [f"{WORDS[name].english} {written(name, before[name])} → {written(name, now[name])}" for name in first]
     return "; ".join(told) or "no feature moved"
-
-
-def logged(values: np.ndarray | np.float64) -> np.ndarray:
-    """log(1 + size), with the sign kept."""
-    return np.asarray(np.sign(values) * np.log1p(np.abs(values)))
 
 
 def _reached(condition: Condition, value: float) -> str:

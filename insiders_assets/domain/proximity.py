@@ -20,9 +20,9 @@ import numpy as np
 
 from insiders_assets.domain.embedding import COMPONENTS, NEIGHBOURS, SEED, TREES, reduced_by_umap
 from insiders_assets.domain.feature_words import FEATURES
+from insiders_assets.domain.leaf_space import LeafSpace, as_trees_read, leaf_indicator, leaves_of, numbering
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
     from sklearn.ensemble import RandomForestRegressor
 
 LEAST_IN_LEAF = 20
@@ -44,6 +44,11 @@ class ProximityEmbedding:
     landmarks: np.ndarray
     leaves: np.ndarray
     landmark_components: np.ndarray
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The features that the forest looks at: all, since filled leaves need no choice among them."""
+        return FEATURES
 
     def place(self, features: np.ndarray) -> np.ndarray:
         """Components (rows, 10) of customers by their features (rows, 12) in the order of FEATURES: the mean of the
@@ -98,57 +103,24 @@ def fit_proximity_embedding(
         forest=forest,
         landmarks=drawn,
         leaves=leaves,
-        landmark_components=reduced_by_umap(matrix, _neighbours(graph, leaves), graph.start(seed), seed),
+        landmark_components=reduced_by_umap(matrix, _neighbours(graph, leaves), _start(graph, leaves, seed), seed),
     )
-
-
-def as_trees_read(features: np.ndarray) -> np.ndarray:
-    """As scikit-learn's trees compare values; otherwise every call would convert them anew."""
-    return np.ascontiguousarray(features, dtype=np.float32)
-
-
-def leaves_of(forest: RandomForestRegressor, matrix: np.ndarray) -> np.ndarray:
-    """The numbers (n, trees) of the leaves that customers (n, d), as trees read them, fall into: what `forest.apply`
-    gives, without handing single trees to threads, which takes longer than the trees do."""
-    return np.column_stack([tree.tree_.apply(matrix) for tree in forest.estimators_])
 
 
 class _Proximity:
     """Who is near whom: leaves that customers share with the landmarks of a forest."""
 
     def __init__(self, forest: RandomForestRegressor, leaves: np.ndarray):
-        sizes = [tree.tree_.node_count for tree in forest.estimators_]
-        self.offsets = np.cumsum([0, *sizes[:-1]])
-        self.nodes = int(sum(sizes))
+        self.offsets, self.nodes = numbering(forest)
         self.trees = leaves.shape[1]
-        self.of_landmarks = self._indicator(leaves).T.tocsr()
-
-    def start(self, seed: int) -> np.ndarray:
-        """Where UMAP begins (m, COMPONENTS): the first singular vectors of the degree-normalised leaf indicator.
-
-        They are nearly the graph's own eigenvectors, which UMAP would take. Where many landmarks share all their leaves
-        ARPACK, which finds those, draws numbers that no seed governs: two builds of a small month then differed.
-        """
-        from sklearn.utils.extmath import randomized_svd
-        from threadpoolctl import threadpool_limits
-
-        indicator = self.of_landmarks.T.tocsr()
-        degrees = indicator @ np.asarray(self.of_landmarks.sum(axis=1)).ravel()
-        found = min(COMPONENTS, indicator.shape[0])
-        with threadpool_limits(1):
-            left, sizes, _ = randomized_svd(indicator / np.sqrt(degrees)[:, None], found, n_iter=4, random_state=seed)
-        places = np.pad(left * sizes, ((0, 0), (0, COMPONENTS - found)))
-        # As UMAP's own start: ten wide, and a little noise, without which landmarks of one place would stay there, and
-        # a month whose landmarks all share one leaf would have no width to divide by.
-        noise = np.random.default_rng(seed).normal(scale=1e-4, size=places.shape)
-        return places * (10 / np.abs(places).max()) + noise
+        self.of_landmarks = leaf_indicator(leaves + self.offsets, self.nodes, np.float32).T.tocsr()
 
     def nearest(self, leaves: np.ndarray, own: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Numbers and distances (rows, k) of the nearest landmarks, nearest first; ties by the landmarks' order.
 
         `own` (rows,) is each row's own number where the rows are landmarks: it comes first, whoever else is as near.
         """
-        shared = self._indicator(leaves) @ self.of_landmarks
+        shared = leaf_indicator(leaves + self.offsets, self.nodes, np.float32) @ self.of_landmarks
         rows, landmarks = shared.shape
         row_of = np.repeat(np.arange(rows), np.diff(shared.indptr))
         if own is not None:
@@ -169,14 +141,6 @@ class _Proximity:
         counts = np.minimum(self.trees + 1 - nearest // landmarks, self.trees).astype(np.float32)
         return numbers, 1 - counts / self.trees
 
-    def _indicator(self, leaves: np.ndarray) -> csr_array:
-        from scipy.sparse import csr_array
-
-        rows, trees = leaves.shape
-        columns = (leaves + self.offsets).ravel()
-        ends = np.arange(0, rows * trees + 1, trees)
-        return csr_array((np.ones(rows * trees, np.float32), columns, ends), shape=(rows, self.nodes))
-
 
 def _neighbours(graph: _Proximity, leaves: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The nearest landmarks of every landmark, itself first."""
@@ -186,3 +150,20 @@ def _neighbours(graph: _Proximity, leaves: np.ndarray) -> tuple[np.ndarray, np.n
         for start in starts
     ]
     return np.concatenate([numbers for numbers, _ in found]), np.concatenate([distances for _, distances in found])
+
+
+def _start(graph: _Proximity, leaves: np.ndarray, seed: int) -> np.ndarray:
+    """Where UMAP begins (m, COMPONENTS): the landmarks in the space of their leaves.
+
+    Its axes are nearly the graph's own eigenvectors, which UMAP would take. Where many landmarks share all their leaves
+    ARPACK, which finds those, draws numbers that no seed governs: two builds of a small month then differed.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        points = LeafSpace(leaves + graph.offsets, graph.nodes, seed).points
+    places = np.pad(points, ((0, 0), (0, COMPONENTS - points.shape[1])))
+    # As UMAP's own start: ten wide, and a little noise, without which landmarks of one place would stay there, and a
+    # month whose landmarks all share one leaf would have no width to divide by.
+    noise = np.random.default_rng(seed).normal(scale=1e-4, size=places.shape)
+    return places * (10 / np.abs(places).max()) + noise

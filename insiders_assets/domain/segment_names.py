@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from insiders_assets.domain.scaling import signed_log
+
 # Cohen (1988): a standardised difference under 0.2 is not even small.
 LEAST_TO_TELL = 0.2
 TRAITS_OF_A_NAME = 2
@@ -141,7 +143,7 @@ def telling_traits(features: Mapping[str, np.ndarray], groups: np.ndarray) -> li
         index=pd.RangeIndex(len(groups)),
     )
     values = values.where(np.isfinite(values))
-    logs = values.abs().transform(np.log1p).where(values >= 0, lambda one: -one)
+    logs = pd.DataFrame(signed_log(values.to_numpy()), columns=values.columns)
     deviation = logs.std(ddof=0)
     # Of numbers equal but for rounding the deviation is a rounding error, and in units of that any difference is large.
     differences = (logs.groupby(groups).median() - logs.median()) / deviation.where(deviation > 1e-9)

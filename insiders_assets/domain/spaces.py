@@ -17,6 +17,7 @@ import numpy as np
 
 from insiders_assets.domain.clustering import CLUSTERS, cut, rank_by_mean, silhouette_scan
 from insiders_assets.domain.rule_card import disagreement
+from insiders_assets.domain.scaling import signed_log
 
 PCA, T_SNE, UMAP, TREES = "PCA", "t-SNE", "UMAP", "tree embedding"
 # t-SNE is begun from PCA, and its steps draw no lots.
@@ -164,7 +165,7 @@ def compare_spaces(
 
 def standardised_logs(features: np.ndarray) -> np.ndarray:
     """sign(x) log(1 + |x|) of each feature, with mean 0 and variance 1; constant features are left out: (n, d')."""
-    logs = np.sign(features) * np.log1p(np.abs(features))
+    logs = signed_log(features)
     logs = logs[:, np.ptp(logs, axis=0) > 0]
     standardised: np.ndarray = (logs - logs.mean(axis=0)) / logs.std(axis=0)
     return standardised

@@ -15,10 +15,11 @@ import numpy as np
 
 from insiders_assets.contracts.programme import GRACE, OUTSIDE
 from insiders_assets.domain.membership import Event, MonthOfRule, Override, Policy, Standing, replay
-from insiders_assets.domain.membership_words import Speaker, by_hand, logged, moved_most
+from insiders_assets.domain.membership_words import Speaker, by_hand, moved_most
 from insiders_assets.domain.months import months_between
 from insiders_assets.domain.programme import RuleInForce
 from insiders_assets.domain.rules import Columns
+from insiders_assets.domain.scaling import signed_log
 
 
 @dataclass(frozen=True)
@@ -179,5 +180,5 @@ class _Values:
 
 
 def _spread(column: np.ndarray) -> float:
-    known = logged(column[~np.isnan(column)])
+    known = signed_log(column[~np.isnan(column)])
     return float(known.std()) if len(known) else 0.0

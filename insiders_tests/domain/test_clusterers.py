@@ -17,9 +17,9 @@ from insiders_assets.domain.clusterers import (
     WARD,
     Scan,
     Trial,
-    nearest_groups,
     scan_clusterers,
 )
+from insiders_assets.domain.clustering import joined_to
 
 KS = range(2, 13)
 
@@ -132,17 +132,10 @@ def test_beyond_the_landmarks_a_sample_is_scanned_and_its_error_covers_the_whole
     assert trial.labels.shape == found.landmarks.shape == (200,)
     assert (np.diff(found.landmarks) > 0).all()
     assert 0 < trial.standard_error < 0.05
-    everyone = nearest_groups(points, found.landmarks, trial.labels)
-    assert (everyone[found.landmarks] == trial.labels).all()
+    everyone = joined_to(points, points[found.landmarks], trial.labels)
     assert trial.silhouette == pytest.approx(silhouette_score(points, everyone), abs=4 * trial.standard_error)
     (whole,) = scan_clusterers(points, seed=2, ks=(3,), clusterers=(WARD,), draws=1).trials
     assert whole.standard_error == 0
-
-
-def test_noise_among_the_landmarks_does_not_pull_the_others() -> None:
-    points = np.array([[0.0], [1.0], [10.0], [11.0], [500.0], [0.4], [490.0]])
-    labels = nearest_groups(points, np.arange(5), np.array([0, 0, 1, 1, -1]))
-    assert labels.tolist() == [0, 0, 1, 1, -1, 0, 1]
 
 
 # -- odd customers

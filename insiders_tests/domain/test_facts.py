@@ -26,7 +26,7 @@ from insiders_assets.contracts.lines import RAW_INVOICES
 from insiders_assets.contracts.programme import INSIDERS_MEMBERSHIP, PROGRAMME_RULE
 from insiders_assets.contracts.segments import CLUSTER_LABELS, NOT_CLUSTERABLE, NOT_SEGMENTED, SEGMENTED
 from insiders_assets.contracts.table import Table
-from insiders_assets.domain.facts import Fact, facts_of
+from insiders_assets.domain.facts import SQL_TABLES, Fact, facts_of
 from insiders_assets.domain.features import customer_features, month_totals
 from insiders_assets.storage.embedded_postgres import EmbeddedPostgres
 from insiders_assets.storage.engine import DuckDBEngine
@@ -250,7 +250,7 @@ def test_every_fact_has_a_name_of_its_own_and_says_what_it_is(day: dt.date, mont
     facts = facts_of(month, (month - dt.timedelta(days=30 * months_before)).replace(day=1))
     assert len({fact.key for fact in facts}) == len(facts)
     assert len({fact.description for fact in facts}) == len(facts)
-    assert {fact.source for fact in facts} <= set(TABLES)
+    assert {fact.source for fact in facts} <= set(SQL_TABLES) == set(TABLES)
     assert all("." in fact.key and fact.unit and fact.sql.startswith("SELECT ") for fact in facts)
     assert all(f"insiders.{fact.source} " in fact.sql for fact in facts)
 
