@@ -25,13 +25,15 @@ SECONDS_TO_END = 2
 
 @contextmanager
 def nothing_said_of_interrupts() -> Iterator[None]:
-    """Within the block no traceback is printed of a Ctrl-C that met a library while it closed something.
+    """Within the block nothing is printed of a Ctrl-C that met a library at work.
 
-    SQLAlchemy logs it and raises it again; Python prints it where nothing can be raised, as in a finaliser.
+    SQLAlchemy logs it and raises it again; psycopg logs that a connection cut off by it could not roll back; Python
+    prints it where nothing can be raised, as in a finaliser.
     """
 
     def is_another(said: logging.LogRecord) -> bool:
-        return not (said.exc_info and isinstance(said.exc_info[1], KeyboardInterrupt))
+        logged = said.exc_info[1] if said.exc_info else None
+        return not any(map(_comes_of_an_interrupt, (logged, sys.exc_info()[1])))
 
     before, last_resort = sys.unraisablehook, logging.lastResort
     sys.unraisablehook = lambda said: None if isinstance(said.exc_value, KeyboardInterrupt) else before(said)
@@ -43,6 +45,12 @@ def nothing_said_of_interrupts() -> Iterator[None]:
         sys.unraisablehook = before
         if last_resort:
             last_resort.removeFilter(is_another)
+
+
+def _comes_of_an_interrupt(error: BaseException | None) -> bool:
+    while error and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 def ignore_previews() -> None:
