@@ -51,15 +51,14 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
         from insiders_assets.reporting.page import render_page
 
         first = month_of(inputs["month_totals"].scopes[0])
-        tables = {name: inputs[name].arrow() for name in SQL_TABLES}
-        engine = month.platform.engine
+        ask = month.platform.engine.over({name: inputs[name].arrow() for name in SQL_TABLES})
         rows: list[dict[str, Any]] = [
             {
                 "month": month.first_day,
                 "key": fact.key,
                 "position": position,
                 "description": fact.description,
-                "value": _number(engine.query(fact.sql, tables)),
+                "value": _number(ask(fact.sql)),
                 "unit": fact.unit,
                 "denominator": fact.denominator,
                 "source": fact.source,

@@ -82,9 +82,11 @@ class DuckDBEngine:
         """`function(rows)`, in this process; the models use all its cores."""
         return function(rows)
 
-    def query(self, sql: str, tables: Mapping[str, pa.Table]) -> list[tuple]:
-        """Rows of a query over tables that stand under their names in schema `insiders`, as on the warehouse."""
-        return self._stand(tables).execute(sql).fetchall()
+    def over(self, tables: Mapping[str, pa.Table]) -> Callable[[str], list[tuple]]:
+        """Gives the rows of queries over tables that stand under their names in schema `insiders`, as on the
+        warehouse."""
+        raw = self._stand(tables)
+        return lambda sql: raw.execute(sql).fetchall()
 
     def answer(self, sql: str, tables: Mapping[str, pa.Table]) -> Answer:
         """The answer to a person's query over these tables and their `current_…` views, and over nothing else.

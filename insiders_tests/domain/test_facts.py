@@ -185,7 +185,7 @@ class Sample:
     warehouse: Warehouse
 
     def from_lake(self, fact: Fact, month: dt.date) -> list[tuple[Any, ...]]:
-        return self.engine.query(fact.sql, self.tables[month])
+        return self.engine.over(self.tables[month])(fact.sql)
 
     def values(self, month: dt.date) -> dict[str, float | None]:
         return {fact.key: number(self.from_lake(fact, month)) for fact in facts_of(month, FIRST)}
