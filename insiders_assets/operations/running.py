@@ -38,7 +38,8 @@ class Wanted:
     """What a run is asked for: files to land, months to bring up (None: all), and whether to make again what stands.
 
     Files that wait in the landing zone are landed too: those written `quiet_seconds` ago or earlier. A month that has
-    just closed is left until `settle_days` later.
+    just closed is left until `settle_days` later. Spaces and clusterers of the last month are compared where the
+    settings say so, unless `compares` is not.
     """
 
     files: Sequence[Path] = ()
@@ -49,6 +50,7 @@ class Wanted:
     again: bool = False
     quiet_seconds: float = 0
     settle_days: int = 0
+    compares: bool = True
 
 
 def run(settings: Settings, wanted: Wanted, today: dt.date, tell: Tell) -> Settings:
@@ -151,7 +153,7 @@ def _bring_up(platform: Platform, instance: dg.DagsterInstance, months: Months, 
         show_page(platform, key_of(month))
         if not due:
             tell(Progress(f"{month:%Y-%m}", "all assets", "up to date"))
-    if platform.settings.compare == LAST and months.wanted:
+    if wanted.compares and platform.settings.compare == LAST and months.wanted:
         compare_if_due(lookup, instance, months.wanted[-1], tell)
 
 

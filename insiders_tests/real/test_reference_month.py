@@ -119,7 +119,9 @@ def environment_as_before() -> Iterator[None]:
                 environment.setenv(name, "")
                 environment.delenv(name)
         environment.setenv(f"{PREFIX}RECIPE", "reference")
-        environment.setenv(f"{PREFIX}COMPARE", "asked")  # spaces are compared by tests of their own
+        # Spaces are compared, and the consensus is measured, by tests of their own.
+        environment.setenv(f"{PREFIX}COMPARE", "asked")
+        environment.setenv(f"{PREFIX}PROGRAMME_FITS", "3")
         yield
 
 
