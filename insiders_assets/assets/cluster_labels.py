@@ -40,18 +40,25 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             {
                 "month": month.first_day,
                 "customer_id": customers["customer_id"],
-                "status": np.where(clusterable, SEGMENTED if len(embedded) else NOT_SEGMENTED, NOT_CLUSTERABLE),
+                "status": np.where(clusterable, SEGMENTED, NOT_CLUSTERABLE),
             }
         )
-        if embedded.empty:
+
+        def not_segmented(why: str) -> Made:
+            kept = labels.assign(status=np.where(clusterable, NOT_SEGMENTED, NOT_CLUSTERABLE))
             return Made(
-                labels.assign(cluster_rank=None, silhouette=None),
-                metadata={"not segmented": f"{int(clusterable.sum())} clusterable customers are too few"},
+                kept.assign(cluster_rank=None, silhouette=None),
+                metadata={"not segmented": f"{int(clusterable.sum())} clusterable customers {why}"},
             )
+
+        if embedded.empty:
+            return not_segmented("are too few")
         points = embedded[list(COMPONENT_COLUMNS)].to_numpy("float64")
         revenue = embedded["gross_revenue"].to_numpy("float64")
         landmark = embedded["landmark"].to_numpy(bool)
         found = segment_by_landmarks(points, revenue, landmark, by_row=month.platform.distributed.by_row)
+        if found.ranks.max() == 1:
+            return not_segmented("are one group: nothing tells them apart")
         ranked = pd.DataFrame(
             {
                 "customer_id": embedded["customer_id"].to_numpy(),

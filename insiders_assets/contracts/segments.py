@@ -41,7 +41,7 @@ CLUSTER_LABELS = Table(
             "status",
             TEXT,
             "segmented; not clusterable (fewer than two activity dates or no purchase); "
-            "not segmented (the month has too few clusterable customers).",
+            "not segmented (the month has too few clusterable customers, or nothing tells them apart).",
             among=(SEGMENTED, NOT_CLUSTERABLE, NOT_SEGMENTED),
         ),
         Column("cluster_rank", WHOLE, "Rank of the segment by mean gross revenue, from 1.", nullable=True, at_least=1),
@@ -59,7 +59,10 @@ CLUSTER_LABELS = Table(
 NOT_CLUSTERABLE_ID, NOT_SEGMENTED_ID = 0, -1
 NAMES_OF_OTHERS = {
     NOT_CLUSTERABLE_ID: ("Seen on one day only", "Vistos em um único dia"),
-    NOT_SEGMENTED_ID: ("Not segmented: too few customers this month", "Não segmentados: poucos clientes neste mês"),
+    NOT_SEGMENTED_ID: (
+        "Not segmented: too few, or all alike",
+        "Não segmentados: poucos, ou todos iguais",
+    ),
 }
 PROFILE_OF_NOT_CLUSTERABLE = (
     "Customers with fewer than two activity dates, or without a purchase, in the window: too little to compare.",
@@ -76,7 +79,7 @@ CUSTOMER_SEGMENTS = Table(
         Column(
             "segment_id",
             WHOLE,
-            "Lasting id, from 1; 0: not clusterable; -1: the month is too small to be segmented.",
+            "Lasting id, from 1; 0: not clusterable; -1: the month has no segments.",
             at_least=-1,
         ),
         Column("segment_en", TEXT, "Name of the segment in English, given when it began."),

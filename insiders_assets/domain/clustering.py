@@ -36,25 +36,33 @@ def segment(components: np.ndarray, revenue: np.ndarray, clusters: int = CLUSTER
     Parameters
     ----------
     components: (n, d) points. revenue: (n,) gross revenue in the shop's currency. clusters: groups wanted, from 2 to
-        n - 1, as silhouettes need.
+        n - 1, as silhouettes need; there are never more than places at which points stand.
 
     Notes
     -----
+    Points at one place are never parted: nothing tells them apart, and a group cut through them would be made up. Where
+    all stand at one place they are one group, with silhouettes of 0.
+
     Ward's linkage and the silhouettes share one matrix of Euclidean distances: O(n^2) memory, for n up to
     MOST_FOR_FULL_DISTANCES.
     """
     from scipy.cluster.hierarchy import ward
     from scipy.spatial.distance import pdist, squareform
 
+    n = len(components)
+    places = len(np.unique(components, axis=0))
+    groups = min(clusters, places)
+    if groups == 1:
+        return Segmentation(ranks=np.ones(n, dtype=np.int64), silhouettes=np.zeros(n), scan={})
     condensed = pdist(components)
     tree = ward(condensed)
     distances = squareform(condensed, checks=False)
-    cuts = {k: cut(tree, k) for k in {*SCAN, clusters} if k < len(components)}
+    cuts = {k: cut(tree, k) for k in {*SCAN, groups} if k < n and k <= places}
     values = silhouette_scan(distances, cuts)
-    labels = cuts[clusters]
+    labels = cuts[groups]
     return Segmentation(
         ranks=rank_by_mean(labels, revenue),
-        silhouettes=values[clusters],
+        silhouettes=values[groups],
         scan={k: float(values[k].mean()) for k in SCAN if k in values},
     )
 
@@ -101,8 +109,7 @@ def joined_to(points: np.ndarray, landmarks: np.ndarray, labels: np.ndarray) -> 
 def cut(tree: np.ndarray, clusters: int) -> np.ndarray:
     """Labels (n,) from 0 of exactly so many groups: the linkage `tree` (n - 1, 4) without its last merges.
 
-    SciPy's fcluster cuts at a height instead and gives fewer groups where merges are equally high: customers who are
-    all alike would be one group, whose silhouette does not exist.
+    SciPy's fcluster cuts at a height instead and gives fewer groups where merges are equally high.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components

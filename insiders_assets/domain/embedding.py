@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from insiders_assets.contracts.table import as_floats
 from insiders_assets.domain.feature_words import FEATURES
+from insiders_assets.domain.leaf_space import in_one_place
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,7 +118,7 @@ def fit_tree_embedding(features: np.ndarray, target: np.ndarray, seed: int = SEE
         scaler=scaler,
         forest=fitted,
         leaves=leaves,
-        components=reduced_by_umap(leaves, seed=seed),
+        components=in_one_place(leaves, reduced_by_umap(leaves, seed=seed)),
     )
 
 

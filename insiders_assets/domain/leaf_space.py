@@ -45,6 +45,19 @@ def leaf_indicator(leaves: np.ndarray, nodes: int, dtype: DTypeLike = np.float64
     return csr_array((np.ones(leaves.size, dtype), leaves.ravel(), ends), shape=(rows, nodes))
 
 
+def in_one_place(leaves: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """The points (n, d), customers of the same leaves (n, trees) all at the mean of theirs.
+
+    No tree tells them apart; a layout that begins with noise, as UMAP's does, puts them beside one another.
+    """
+    _, who = np.unique(leaves, axis=0, return_inverse=True)
+    who = who.ravel()
+    sizes = np.bincount(who)
+    if (sizes == 1).all():
+        return points
+    return np.column_stack([np.bincount(who, weights=column) / sizes for column in points.T])[who]
+
+
 class LeafSpace:
     """The space of a forest's leaves: truncated singular vectors of the customers' degree-normalised leaf indicator.
 

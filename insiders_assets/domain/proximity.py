@@ -20,7 +20,14 @@ import numpy as np
 
 from insiders_assets.domain.embedding import COMPONENTS, NEIGHBOURS, SEED, TREES, reduced_by_umap
 from insiders_assets.domain.feature_words import FEATURES
-from insiders_assets.domain.leaf_space import LeafSpace, as_trees_read, leaf_indicator, leaves_of, numbering
+from insiders_assets.domain.leaf_space import (
+    LeafSpace,
+    as_trees_read,
+    in_one_place,
+    leaf_indicator,
+    leaves_of,
+    numbering,
+)
 
 if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestRegressor
@@ -98,12 +105,13 @@ def fit_proximity_embedding(
     forest.fit(matrix, revenue[drawn])
     leaves = leaves_of(forest, matrix)
     graph = _Proximity(forest, leaves)
+    laid_out = reduced_by_umap(matrix, _neighbours(graph, leaves), _start(graph, leaves, seed), seed)
     return ProximityEmbedding(
         importances=dict(zip(FEATURES, forest.feature_importances_.tolist(), strict=True)),
         forest=forest,
         landmarks=drawn,
         leaves=leaves,
-        landmark_components=reduced_by_umap(matrix, _neighbours(graph, leaves), _start(graph, leaves, seed), seed),
+        landmark_components=in_one_place(leaves, laid_out),
     )
 
 

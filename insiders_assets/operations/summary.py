@@ -48,15 +48,25 @@ def summarise(platform: Platform, until: dt.date | None = None) -> Summary | Non
     month = months[-1]
     dataset = platform.lake.dataset(REPORT_FACTS, [month])
     currency = platform.settings.currency
-    told = {fact["key"]: write_number(fact["value"], fact["unit"], currency) for fact in dataset.arrow().to_pylist()}
-    if told["members.count"] == "0":
-        fewest = platform.settings.min_clusterable
-        lines = [("Insiders", "0", f"not segmented: fewer than {fewest} clusterable customers")]
+    facts = dataset.arrow().to_pylist()
+    values = {fact["key"]: fact["value"] for fact in facts}
+    told = {fact["key"]: write_number(fact["value"], fact["unit"], currency) for fact in facts}
+    if not values["members.count"]:
+        lines = [("Insiders", "0", _why_nobody(values, platform.settings.min_clusterable))]
     else:
         lines = [(name, told[key] if key else "", f"{told[share]} {base}") for name, key, share, base in LINES]
     show_page(platform, month)
     page = place_of_page(platform.settings, month)
     return Summary(month[:7], lines + _next_month(told), _first_members(platform, month, currency), page)
+
+
+def _why_nobody(values: dict[str, float | None], fewest: int) -> str:
+    clusterable = int(values["base.clusterable"] or 0)
+    if clusterable < fewest:
+        return f"not segmented: fewer than {fewest} clusterable customers"
+    if not values["segment_01.customers"]:
+        return f"not segmented: nothing tells the {clusterable:,} clusterable customers apart"
+    return "nobody fulfils the rule in force"
 
 
 def _next_month(told: dict[str, str]) -> list[tuple[str, str, str]]:

@@ -46,6 +46,11 @@ def same_groups(ours: np.ndarray, theirs: np.ndarray) -> bool:
     return len(pairs) == len(set(ours.tolist())) == len(set(theirs.tolist()))
 
 
+def places(points: np.ndarray) -> int:
+    """At how many places the points stand."""
+    return len(np.unique(points, axis=0))
+
+
 # -- silhouettes
 
 
@@ -68,7 +73,7 @@ def test_silhouettes_are_scikit_learn_s_for_any_nested_labels(data: st.DataObjec
 def test_the_scan_gives_scikit_learn_s_mean_silhouette_for_every_number_of_groups(x: np.ndarray) -> None:
     clusters = min(CLUSTERS, len(x) - 1)
     found = segment(x, np.arange(len(x), dtype=float), clusters)
-    assert list(found.scan) == [k for k in SCAN if k < len(x)]
+    assert list(found.scan) == [k for k in SCAN if k < len(x) and k <= places(x)]
     for k, value in found.scan.items():
         labels = cut(ward(pdist(x)), k)
         assert value == pytest.approx(silhouette_score(x, labels), abs=1e-9), k
@@ -88,7 +93,7 @@ def test_a_customer_alone_in_a_group_has_silhouette_zero() -> None:
 @given(points(), st.integers(2, 25))
 @example(np.array([ONE_POINT] * 30), 10)
 def test_ward_s_groups_are_scikit_learn_s_also_where_merges_are_equally_high(x: np.ndarray, clusters: int) -> None:
-    assume(clusters < len(x))
+    assume(clusters < len(x) and clusters <= places(x))
     expected = AgglomerativeClustering(n_clusters=clusters, linkage="ward").fit_predict(x)
     found = cut(ward(pdist(x)), clusters)
     assert same_groups(found, expected)
@@ -98,11 +103,18 @@ def test_ward_s_groups_are_scikit_learn_s_also_where_merges_are_equally_high(x: 
     assert set(ranks) == set(range(1, clusters + 1))
 
 
-def test_customers_who_are_all_alike_still_fall_in_as_many_groups_without_a_silhouette() -> None:
+def test_customers_who_are_all_alike_are_one_group() -> None:
     found = segment(np.full((60, 10), 3.5), np.full(60, 100.0))
-    assert set(found.ranks) == set(range(1, CLUSTERS + 1))
+    assert set(found.ranks) == {1}
     assert not found.silhouettes.any()
-    assert set(found.scan.values()) == {0.0}
+    assert found.scan == {}
+
+
+def test_customers_of_one_place_are_never_parted() -> None:
+    place = np.repeat(np.arange(4), 15)
+    found = segment(np.column_stack([place, place**2]).astype(float), place.astype(float))
+    assert found.ranks.tolist() == (4 - place).tolist()
+    assert found.silhouettes.min() == 1
 
 
 def test_the_fewest_customers_that_ten_groups_can_have() -> None:
@@ -115,6 +127,7 @@ def test_the_fewest_customers_that_ten_groups_can_have() -> None:
 @settings(deadline=None, max_examples=20)
 @given(points(fewest=12))
 def test_the_customers_silhouettes_are_those_of_the_scan(x: np.ndarray) -> None:
+    assume(places(x) >= CLUSTERS)
     found = segment(x, np.arange(len(x), dtype=float))
     assert found.silhouettes.mean() == pytest.approx(found.scan[CLUSTERS], abs=1e-12)
     assert (np.abs(found.silhouettes) <= 1).all()

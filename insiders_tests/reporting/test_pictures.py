@@ -136,7 +136,7 @@ def test_what_is_unknown_is_left_out_or_said_to_be() -> None:
     assert len(scatter_of_spaces(unknown)) < MOST_BYTES
     without = [trial(WARD, k, 0.5, np.nan) for k in (2, 3)]
     assert len(scan_chart(without, choose(without))) < MOST_BYTES
-    alike = np.zeros((20, 2))
+    alike = np.repeat([[0.0, 0.0], [1.0, 0.0]], 10, axis=0)
     found = segment(alike, np.arange(20.0), clusters=2)
     assert len(dendrogram(ward(pdist(alike)), found.ranks)) < MOST_BYTES
 
