@@ -42,6 +42,8 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
 
         embedded = tree_embedding.frame().merge(cluster_labels.frame(), on=["month", "customer_id"])
         embedded = embedded[embedded["landmark"].to_numpy(bool)]
+        if embedded["cluster_rank"].isna().any():
+            return Made(CLUSTERER_TRIALS.empty(), metadata={"not compared": "the month has no segments"})
         try:
             points = embedded[list(COMPONENT_COLUMNS)].to_numpy("float64")
             scan = scan_clusterers(points, seed=SEED)
@@ -83,12 +85,12 @@ def _pictures(embedded: pd.DataFrame, points: np.ndarray, trials: Any, choice: A
     from scipy.cluster.hierarchy import ward
     from scipy.spatial.distance import pdist
 
-    from insiders_assets.domain.clustering import CLUSTERS, cut, rank_by_mean
+    from insiders_assets.domain.clustering import cut, rank_by_mean
     from insiders_assets.reporting.pictures import dendrogram, scan_chart, silhouette_plot
 
     ranks = embedded["cluster_rank"].to_numpy("int64")
     tree = ward(pdist(points))
-    own = rank_by_mean(cut(tree, CLUSTERS), -ranks.astype("float64"))
+    own = rank_by_mean(cut(tree, int(ranks.max())), -ranks.astype("float64"))
     return {
         SCAN: scan_chart(trials, choice),
         SILHOUETTES: silhouette_plot(embedded["silhouette"].to_numpy("float64"), ranks),

@@ -16,11 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from insiders_assets.domain.clustering import cut
-from insiders_assets.domain.leaf_space import LeafSpace, as_trees_read, leaves_of, numbering
+from insiders_assets.domain.leaf_space import LeafSpace, as_trees_read, least_in_leaf, leaves_of, numbering
 
 FITS = 24
 TREES = 100
-LEAST_IN_LEAF = 20
 GROUPS = 10
 # More customers than that are assigned to groups of so many drawn ones: Ward's distances grow with the square.
 LANDMARKS = 4_000
@@ -116,7 +115,7 @@ def _percentiles(
     drawn = np.arange(n) if n <= landmarks else np.sort(generator.choice(n, landmarks, replace=False))
     sample = drawn[generator.integers(0, len(drawn), len(drawn))]
     forest = RandomForestRegressor(
-        TREES, min_samples_leaf=LEAST_IN_LEAF, random_state=int(generator.integers(2**31)), n_jobs=1
+        TREES, min_samples_leaf=least_in_leaf(len(drawn)), random_state=int(generator.integers(2**31)), n_jobs=1
     )
     forest.fit(matrix[sample], revenue[sample])
     offsets, nodes = numbering(forest)

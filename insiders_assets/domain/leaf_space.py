@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestRegressor
 
 COMPONENTS = 10
+LEAST_IN_LEAF = 20
+
+
+def least_in_leaf(customers: int) -> int:
+    """How many customers a leaf holds at least: LEAST_IN_LEAF, or a tenth of them where there are fewer than ten such
+    leaves' worth. Under some 65 customers no tree would split otherwise, since a bootstrap sample has two thirds of
+    them."""
+    return min(LEAST_IN_LEAF, max(1, customers // 10))
 
 
 def as_trees_read(features: np.ndarray) -> np.ndarray:

@@ -25,6 +25,7 @@ from insiders_assets.domain.leaf_space import (
     as_trees_read,
     in_one_place,
     leaf_indicator,
+    least_in_leaf,
     leaves_of,
     numbering,
 )
@@ -32,7 +33,6 @@ from insiders_assets.domain.leaf_space import (
 if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestRegressor
 
-LEAST_IN_LEAF = 20
 LANDMARKS = 4_000
 # Customers whose shared leaves with the landmarks stand in memory at a time, on each core.
 CHUNK = 2_000
@@ -101,7 +101,7 @@ def fit_proximity_embedding(
     if n > landmarks:
         drawn = np.sort(np.random.default_rng(seed).choice(n, landmarks, replace=False))
     matrix = as_trees_read(features[drawn])
-    forest = RandomForestRegressor(TREES, min_samples_leaf=LEAST_IN_LEAF, random_state=seed, n_jobs=-1)
+    forest = RandomForestRegressor(TREES, min_samples_leaf=least_in_leaf(len(drawn)), random_state=seed, n_jobs=-1)
     forest.fit(matrix, revenue[drawn])
     leaves = leaves_of(forest, matrix)
     graph = _Proximity(forest, leaves)

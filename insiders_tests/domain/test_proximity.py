@@ -9,8 +9,8 @@ from sklearn.ensemble import RandomForestRegressor
 from insiders_assets.domain import proximity
 from insiders_assets.domain.clustering import joined_to, segment, segment_by_landmarks
 from insiders_assets.domain.embedding import NEIGHBOURS, TREES
-from insiders_assets.domain.leaf_space import as_trees_read
-from insiders_assets.domain.proximity import LEAST_IN_LEAF, ProximityEmbedding, fit_proximity_embedding
+from insiders_assets.domain.leaf_space import LEAST_IN_LEAF, as_trees_read
+from insiders_assets.domain.proximity import ProximityEmbedding, fit_proximity_embedding
 
 CUSTOMERS, LANDMARKS = 400, 250
 

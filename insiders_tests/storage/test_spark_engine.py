@@ -24,8 +24,8 @@ from insiders_assets.contracts.table import content_hash
 from insiders_assets.domain.clustering import segment_by_landmarks
 from insiders_assets.domain.embedding import TREES, design_matrix, in_order_of_appearance
 from insiders_assets.domain.features import customer_features
-from insiders_assets.domain.leaf_space import as_trees_read
-from insiders_assets.domain.proximity import LEAST_IN_LEAF, ProximityEmbedding
+from insiders_assets.domain.leaf_space import LEAST_IN_LEAF, as_trees_read
+from insiders_assets.domain.proximity import ProximityEmbedding
 from insiders_assets.errors import SettingsError, StorageError
 from insiders_assets.operations.doctor import WELL, WRONG, examine
 from insiders_assets.operations.landing import land_file
