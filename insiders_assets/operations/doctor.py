@@ -48,6 +48,7 @@ def examine(platform: Platform, today: dt.date) -> list[Finding]:
         ("Dagster's instance", _instance),
         ("landed files", _landed),
         ("months", lambda p: _months(p, today)),
+        ("programme", _programme),
         ("engine", _engine),
         ("packages", _packages),
     ]
@@ -138,6 +139,14 @@ def _months(platform: Platform, today: dt.date) -> Finding:
     held = [month for month, _ in held_months(ledger, months, today)]
     note = f"; lines of {', '.join(held)} are held, `insiders status` says why" if held else ""
     return Finding("months", WELL, found + note)
+
+
+def _programme(platform: Platform) -> Finding:
+    place, published = platform.settings.programme_path, platform.programme
+    if not published.rules and not published.overrides:
+        return Finding("programme", WELL, f"nothing published in {place}: the months' own candidates hold")
+    rules = ", ".join(f"{rule.version} from {rule.first_month:%Y-%m}" for rule in published.rules) or "none"
+    return Finding("programme", WELL, f"rules: {rules}; {len(published.overrides):,} words on customers, in {place}")
 
 
 def _engine(platform: Platform) -> Finding:
