@@ -116,12 +116,19 @@ class _Made:
         return found.rows()
 
     def _report(self, month: dt.date, customers: pa.Table, ranks: pd.Series, forecast: pd.DataFrame) -> None:
+        from insiders_assets.contracts.catalogue import MONTHLY_TABLES
         from insiders_assets.contracts.forecast import REVENUE_FORECAST
-        from insiders_assets.domain.facts import facts_of
+        from insiders_assets.contracts.programme import INSIDERS_MEMBERSHIP
+        from insiders_assets.domain.facts import SQL_TABLES, facts_of
         from insiders_assets.reporting.page import render_page
 
         labels = pd.DataFrame({"month": month, "customer_id": ranks.index, "cluster_rank": ranks, "silhouette": 0.0})
+        members = [
+            {"month": month, "customer_id": customer, "status": "member"} for customer in ranks.index[ranks == 1]
+        ]
         tables = {
+            **{name: MONTHLY_TABLES[name].empty() for name in SQL_TABLES},
+            "insiders_membership": pa.Table.from_pylist(members, schema=INSIDERS_MEMBERSHIP.arrow_schema),
             "month_totals": pa.concat_tables(self.totals[-HISTORY_MONTHS:]),
             "customer_features": customers,
             "cluster_labels": pa.Table.from_pandas(labels, preserve_index=False),
@@ -131,8 +138,9 @@ class _Made:
         }
         first = min(self.raw)
         facts = []
+        ask = self.engine.over(tables)
         for fact in facts_of(month, first):
-            ((value,),) = self.engine.query(fact.sql, tables) or [(None,)]
+            value = (ask(fact.sql) or [(None,)])[0][0]
             facts.append({**fact.__dict__, "month": month, "value": None if value is None else float(value)})
         render_page(month, first, facts, tables["revenue_forecast"].to_pandas(types_mapper=pd.ArrowDtype), "GBP")
 

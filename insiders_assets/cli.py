@@ -206,6 +206,25 @@ def sql(
 
 
 @app.command()
+def export(
+    since: Annotated[str, typer.Option(help="Events later than 00:00 of this day, YYYY-MM-DD.")] = "0001-01-01",
+    to: Annotated[Path | None, typer.Option(help="Folder for the files; else `exports` in the home.")] = None,
+    home: Home = None,
+) -> None:
+    """Write the members, and who came and went, as CSV and Parquet; in the columns of audience tools too."""
+    from insiders_assets.assets.platform import open_platform
+    from insiders_assets.operations.exporting import export as write_files
+
+    try:
+        day = dt.date.fromisoformat(since)
+    except ValueError:
+        raise SettingsError(f"--since {since!r} is no day.", "Write one as 2011-11-30.") from None
+    with open_platform(_existing_home(home)) as platform:
+        for path, rows in write_files(platform, day, to).items():
+            print_line(f"{path}  {rows:,} rows")
+
+
+@app.command()
 def doctor(home: Home = None) -> None:
     """What is configured, what answers, what is missing, and what to do; exit code 1 if something is wrong."""
     from insiders_assets.assets.platform import open_platform

@@ -139,6 +139,9 @@ class Settings(BaseSettings):
     programme_months_to_leave: Annotated[int, Field(ge=1, le=24)] = 2
     programme_leave_share: Annotated[float, Field(gt=0, le=1)] = 0.80
     programme_renewal_months: Annotated[int, Field(ge=0, le=120)] = 0
+    programme_held_share: Annotated[float, Field(gt=0, lt=1)] = 0.20
+    programme_salt: str = "insiders"
+    programme_effect: Annotated[float, Field(gt=0, le=1)] = 0.05
 
     engine: Literal["duckdb", "spark"] = "duckdb"
     spark_master: Annotated[str, AfterValidator(_spark_master)] = "local[*]"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -14,9 +15,9 @@ import pyarrow as pa
 from insiders_assets.assets.monthly import SETTINGS, Made, Month, monthly_asset
 from insiders_assets.assets.revenue_forecast import member_ids
 from insiders_assets.contracts.programme import INSIDERS_MEMBERSHIP
-from insiders_assets.contracts.report import REPORT_FACTS
+from insiders_assets.contracts.report import COMPUTED, RECORDED, REPORT_FACTS
 from insiders_assets.domain.restatement import Restatement, what_moved
-from insiders_assets.partitions import month_of, window
+from insiders_assets.partitions import key_of, month_of, window
 from insiders_assets.reporting.programme import ProgrammeOfMonth
 from insiders_assets.storage.lake import Dataset, Reads, Version
 
@@ -38,6 +39,8 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
             "programme_rule": None,
             "insiders_membership": None,
             "membership_policies": None,
+            "group_comparisons": None,
+            "holdout_plan": None,
             "revenue_forecast": None,
         },
         group="report",
@@ -47,25 +50,12 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
     def insiders_report(month: Month, **inputs: Dataset) -> Made:
         """Who is in, how many, what share of which revenue, what they are like, what next month brings: every number
         with its unit, its denominator and the SQL that gives it again; and a page made from nothing else."""
-        from insiders_assets.domain.facts import SQL_TABLES, facts_of
+        from insiders_assets.domain.facts import SQL_TABLES
         from insiders_assets.reporting.page import render_page
 
         first = month_of(inputs["month_totals"].scopes[0])
         ask = month.platform.engine.over({name: inputs[name].arrow() for name in SQL_TABLES})
-        rows: list[dict[str, Any]] = [
-            {
-                "month": month.first_day,
-                "key": fact.key,
-                "position": position,
-                "description": fact.description,
-                "value": _number(ask(fact.sql)),
-                "unit": fact.unit,
-                "denominator": fact.denominator,
-                "source": fact.source,
-                "sql": fact.sql,
-            }
-            for position, fact in enumerate(facts_of(month.first_day, first), start=1)
-        ]
+        rows = rows_of_facts(month.first_day, first, ask, inputs)
         data = pa.Table.from_pylist(rows, schema=REPORT_FACTS.arrow_schema)
         currency = month.platform.settings.currency
         reads = {handle.table.name: handle.hashes for handle in inputs.values()}
@@ -96,6 +86,39 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
         )
 
     return insiders_report
+
+
+def rows_of_facts(
+    month: dt.date, first: dt.date, ask: Callable[[str], list[tuple]], inputs: Mapping[str, Dataset]
+) -> list[dict[str, Any]]:
+    """Rows of REPORT_FACTS: every fact of the month with its value, and the version of the table it comes from."""
+    from insiders_assets.domain.facts import facts_of
+
+    origins = set(inputs["group_comparisons"].arrow(["origin"])["origin"].to_pylist()) - {month}
+    rows = []
+    for position, fact in enumerate(facts_of(month, first, sorted(origins)), start=1):
+        answer = ask(fact.sql)
+        value, *found_by = answer[0] if answer else (None,)
+        function, library, seed = found_by or (None, None, None)
+        rows.append(
+            {
+                "month": month,
+                "key": fact.key,
+                "position": position,
+                "description": fact.description,
+                "value": None if value is None else float(value),
+                "unit": fact.unit,
+                "denominator": fact.denominator,
+                "source": fact.source,
+                "version": inputs[fact.source].hashes.get(key_of(month)),
+                "how": RECORDED if fact.recorded else COMPUTED,
+                "function": function,
+                "library": library,
+                "seed": seed,
+                "sql": fact.sql,
+            }
+        )
+    return rows
 
 
 def programme_of(month: Month, inputs: Mapping[str, Dataset]) -> ProgrammeOfMonth:
@@ -173,8 +196,3 @@ def _membership_of(month: Month, report: Version) -> Dataset | None:
     wanted = report.reads.get(table.name, {}).get(month.key)
     found = [one for one in month.platform.lake.history(table.name, month.key) if one.content_hash == wanted]
     return Dataset(month.platform.lake, table, {month.key: found[-1]}) if found else None
-
-
-def _number(rows: list[tuple]) -> float | None:
-    """The only number of a query's only row; none where the query finds nothing."""
-    return float(rows[0][0]) if rows and rows[0][0] is not None else None

@@ -3,9 +3,11 @@
 Belongs here: the lists. Does not belong here: what a table promises (the modules beside this one).
 """
 
+from insiders_assets.contracts.audience import AUDIENCE_EVENTS, AUDIENCE_MEMBERSHIPS
 from insiders_assets.contracts.comparisons import CLUSTERER_TRIALS, EMBEDDING_SPACES
 from insiders_assets.contracts.customers import CUSTOMER_FEATURES, CUSTOMER_PURCHASES, MONTH_TOTALS
 from insiders_assets.contracts.forecast import REVENUE_FORECAST
+from insiders_assets.contracts.guarantees import GROUP_COMPARISONS, HOLDOUT_ASSIGNMENT, HOLDOUT_PLAN
 from insiders_assets.contracts.lines import LANDED_FILES, LANDING_LEDGER, MONTH_FILES, QUARANTINE_COUNTS, RAW_INVOICES
 from insiders_assets.contracts.programme import (
     CUSTOMER_CONSENSUS,
@@ -39,6 +41,9 @@ MONTHLY_TABLES: dict[str, Table] = {
     "programme_rule": PROGRAMME_RULE,
     "insiders_membership": INSIDERS_MEMBERSHIP,
     "membership_policies": MEMBERSHIP_POLICIES,
+    "group_comparisons": GROUP_COMPARISONS,
+    "holdout_plan": HOLDOUT_PLAN,
+    "holdout_assignment": HOLDOUT_ASSIGNMENT,
     "revenue_forecast": REVENUE_FORECAST,
     "insiders_report": REPORT_FACTS,
 }
@@ -46,4 +51,11 @@ MONTHLY_TABLES: dict[str, Table] = {
 COMPARISON_TABLES: dict[str, Table] = {"embedding_spaces": EMBEDDING_SPACES, "clusterer_trials": CLUSTERER_TRIALS}
 TABLES_BY_MONTH = {**MONTHLY_TABLES, **COMPARISON_TABLES}
 PUBLISHED_TABLES = (LANDED_FILES, QUARANTINE_COUNTS, *(table for table in TABLES_BY_MONTH.values() if table.published))
-PUBLISHED_VIEWS: tuple[View, ...] = (LANDING_LEDGER, SEGMENT_MOVEMENT, MEMBERSHIP_EVENTS, MEMBERSHIPS)
+PUBLISHED_VIEWS: tuple[View, ...] = (
+    LANDING_LEDGER,
+    SEGMENT_MOVEMENT,
+    MEMBERSHIP_EVENTS,
+    MEMBERSHIPS,
+    AUDIENCE_MEMBERSHIPS,
+    AUDIENCE_EVENTS,
+)

@@ -31,7 +31,7 @@ def show_page(platform: Platform, month: str) -> None:
     version = platform.lake.current(REPORT_FACTS.name, month)
     if version is None:
         return
-    _write(place_of_page(platform.settings, month), platform.lake.read_file(version.files[PAGE]))
+    write_whole(place_of_page(platform.settings, month), platform.lake.read_file(version.files[PAGE]))
 
 
 def show_comparison(platform: Platform, month: str) -> Path | None:
@@ -40,20 +40,26 @@ def show_comparison(platform: Platform, month: str) -> Path | None:
     if version is None or COMPARISON not in version.files:
         return None
     target = platform.settings.home / "reports" / f"{month[:7]}-comparison.html"
-    _write(target, platform.lake.read_file(version.files[COMPARISON]))
+    write_whole(target, platform.lake.read_file(version.files[COMPARISON]))
     return target
 
 
-def _write(target: Path, page: bytes) -> None:
+def write_whole(target: Path, content: bytes) -> None:
+    """Write a file for people, whole or not at all, unless it stands there already.
+
+    Raises
+    ------
+    StorageError: it cannot be written.
+    """
     try:
-        if target.exists() and target.read_bytes() == page:
+        if target.exists() and target.read_bytes() == content:
             return
         target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_suffix(".unfinished")
-        unfinished.write_bytes(page)
+        unfinished = target.with_name(f"{target.name}.unfinished")
+        unfinished.write_bytes(content)
         unfinished.replace(target)
     except OSError as wrong:
         raise StorageError(
-            f"The page {target} cannot be written ({wrong.strerror}).",
+            f"{target} cannot be written ({wrong.strerror}).",
             "Free some space or give this user the right to write there; everything else stands.",
         ) from wrong

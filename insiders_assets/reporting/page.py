@@ -114,6 +114,10 @@ def write_number(value: float | None, unit: str, currency: str) -> str:
         return f"{value:z.2%}"
     if unit == "silhouette":
         return f"{value:z.2f}"
+    if unit == "p":
+        return f"{value:.3g}"
+    if unit == "effect":
+        return f"{value:z.4f}"
     return f"{value:z,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:z,.2f}"
 
 

@@ -22,12 +22,22 @@ from hypothesis import strategies as st
 
 from insiders_assets.contracts.customers import CUSTOMER_FEATURES, MONTH_TOTALS
 from insiders_assets.contracts.forecast import REVENUE_FORECAST
+from insiders_assets.contracts.guarantees import (
+    GROUP_COMPARISONS,
+    HOLDOUT_PLAN,
+    NEXT_MONTH,
+    NEXT_MONTH_MEASURES,
+    SAME_WINDOW,
+    SAME_WINDOW_MEASURES,
+)
 from insiders_assets.contracts.lines import RAW_INVOICES
 from insiders_assets.contracts.programme import INSIDERS_MEMBERSHIP, PROGRAMME_RULE
 from insiders_assets.contracts.segments import CLUSTER_LABELS, NOT_CLUSTERABLE, NOT_SEGMENTED, SEGMENTED
 from insiders_assets.contracts.table import Table
 from insiders_assets.domain.facts import SQL_TABLES, Fact, facts_of
 from insiders_assets.domain.features import customer_features, month_totals
+from insiders_assets.domain.guarantees import compared, with_holm
+from insiders_assets.domain.holdout import plan
 from insiders_assets.storage.embedded_postgres import EmbeddedPostgres
 from insiders_assets.storage.engine import DuckDBEngine
 from insiders_assets.storage.warehouse import Warehouse
@@ -40,11 +50,14 @@ TABLES = {
         CLUSTER_LABELS,
         INSIDERS_MEMBERSHIP,
         PROGRAMME_RULE,
+        GROUP_COMPARISONS,
+        HOLDOUT_PLAN,
         REVENUE_FORECAST,
     )
 }
 GONE = "customer without a line"
 FIRST = dt.date(2011, 1, 1)
+ORIGINS = (FIRST, dt.date(2011, 2, 1))
 FULL, WITHOUT_MEMBERS, WITHOUT_LINES = dt.date(2011, 3, 1), dt.date(2011, 2, 1), dt.date(2011, 4, 1)
 MONTHS = (FULL, WITHOUT_MEMBERS, WITHOUT_LINES)
 
@@ -146,6 +159,30 @@ def card_of(month: dt.date) -> pa.Table:
     return pa.Table.from_pylist([card] if month == FULL else [], schema=PROGRAMME_RULE.arrow_schema)
 
 
+def comparisons_of(month: dt.date, features: pa.Table, labels: pa.Table) -> pa.Table:
+    """The full month's two first segments on their window, and by what two months that followed might have brought."""
+    if month != FULL:
+        return GROUP_COMPARISONS.empty()
+    ranks = labels.to_pandas().set_index("customer_id")["cluster_rank"]
+    first, second = (ranks.index[ranks == rank].to_numpy(object) for rank in (1, 2))
+    frame = features.select(["customer_id", *SAME_WINDOW_MEASURES]).to_pandas().set_index("customer_id").astype(float)
+    rows = [{"proof": SAME_WINDOW, "origin": month, **row} for row in with_holm(compared(frame, first, second, 1))]
+    drawn = np.random.default_rng(3).normal(size=(len(ranks), 3))
+    done = pd.DataFrame(drawn, index=ranks.index, columns=list(NEXT_MONTH_MEASURES))
+    for origin in ORIGINS:
+        rows += [{"proof": NEXT_MONTH, "origin": origin, **row} for row in with_holm(compared(done, first, second, 1))]
+    told = [{"month": month, **row} for row in rows]
+    return pa.Table.from_pylist(told, schema=GROUP_COMPARISONS.arrow_schema)
+
+
+def plan_of(month: dt.date) -> pa.Table:
+    """A plan in the full month alone."""
+    drawn = np.random.default_rng(4).gamma(2, 50, (2, 40))
+    rows = plan([str(number) for number in range(40)], *drawn, salt="test", share=0.25, effect=0.05)
+    told = [{"month": month, "outcome_month": month, **row} for row in rows] if month == FULL else []
+    return pa.Table.from_pylist(told, schema=HOLDOUT_PLAN.arrow_schema)
+
+
 def forecast_of(month: dt.date) -> pa.Table:
     """The full month, whose data end early, is forecast by all models; the next by none; the last has no rows."""
     following = (month + dt.timedelta(days=31)).replace(day=1)
@@ -188,7 +225,7 @@ class Sample:
         return self.engine.over(self.tables[month])(fact.sql)
 
     def values(self, month: dt.date) -> dict[str, float | None]:
-        return {fact.key: number(self.from_lake(fact, month)) for fact in facts_of(month, FIRST)}
+        return {fact.key: number(self.from_lake(fact, month)) for fact in facts_of(month, FIRST, ORIGINS)}
 
 
 def number(rows: list[tuple[Any, ...]]) -> float | None:
@@ -215,6 +252,8 @@ def tables_of(engine: DuckDBEngine) -> dict[dt.date, dict[str, pa.Table]]:
             "cluster_labels": (labels := CLUSTER_LABELS.validate(labels_of(month, features))),
             "insiders_membership": INSIDERS_MEMBERSHIP.validate(membership_of(month, labels)),
             "programme_rule": PROGRAMME_RULE.validate(card_of(month)),
+            "group_comparisons": GROUP_COMPARISONS.validate(comparisons_of(month, features, labels)),
+            "holdout_plan": HOLDOUT_PLAN.validate(plan_of(month)),
             "revenue_forecast": REVENUE_FORECAST.validate(forecast_of(month)),
         }
     return made
@@ -256,7 +295,7 @@ def test_every_fact_has_a_name_of_its_own_and_says_what_it_is(day: dt.date, mont
 
 
 def test_every_share_and_every_mean_names_what_it_is_taken_over() -> None:
-    facts = facts_of(FULL, FIRST)
+    facts = facts_of(FULL, FIRST, ORIGINS)
     kinds = ("mean", "median", "share", "ratio")
     silent = [fact.key for fact in facts if any(kind in fact.key for kind in kinds) and not fact.denominator]
     assert silent == []
@@ -268,12 +307,24 @@ def test_every_share_and_every_mean_names_what_it_is_taken_over() -> None:
 
 @pytest.mark.parametrize("month", MONTHS)
 def test_a_fact_is_the_same_number_on_postgresql_as_in_the_report(sample: Sample, month: dt.date) -> None:
-    for fact in facts_of(month, FIRST):
+    for fact in facts_of(month, FIRST, ORIGINS):
         ours = sample.from_lake(fact, month)
         theirs = sample.warehouse.query(fact.sql).rows
         assert len(ours) == len(theirs) <= 1, fact.key
         expected = number(ours)
         assert number(theirs) == (None if expected is None else pytest.approx(expected, rel=1e-12)), fact.key
+
+
+def test_a_recorded_fact_says_what_found_it(sample: Sample) -> None:
+    recorded = [fact for fact in facts_of(FULL, FIRST, ORIGINS) if fact.recorded]
+    assert len(recorded) > 60
+    for fact in recorded:
+        ((_, function, library, seed),) = sample.from_lake(fact, FULL)
+        assert function
+        assert library.startswith("scipy ")
+        assert seed == 1
+    for fact in facts_of(FULL, FIRST, ORIGINS):
+        assert fact.recorded or all(len(row) == 1 for row in sample.from_lake(fact, FULL)), fact.key
 
 
 def test_the_full_month_has_every_fact_but_the_model_that_cannot_forecast(sample: Sample) -> None:

@@ -5,22 +5,29 @@ One home of five months with a window of two lives through it all, in the order 
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
+import io
 from collections import Counter
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from insiders_assets.errors import MissingMonthError, SettingsError
 from insiders_assets.operations.comparing import compare
+from insiders_assets.operations.exporting import as_csv, as_parquet
 from insiders_assets.sample import ShopParameters, write_shop
+from insiders_tests.command import insiders_here
 from insiders_tests.operations import shops
 from insiders_tests.operations.shops import Home, new_home
 from insiders_tests.servers import tcp_postgres
 
 pytestmark = pytest.mark.usefixtures("plain_environment")
 
+SETTINGS = 3
 FIRST = dt.date(2024, 1, 1)
 MONTHS = [f"2024-0{number}" for number in range(1, 6)]
 SHOP = ShopParameters(FIRST, 5, 90, seed=3, articles=60, invoices_per_month=1.5)
@@ -114,6 +121,82 @@ def test_policies_are_compared_once_a_rule_is_in_force(home: Home) -> None:
     assert {policy for _, policy, _, published in found if published} == {"programme"}
 
 
+def test_the_honest_proof_is_what_both_groups_did_in_the_month_that_followed(home: Home) -> None:
+    found = home.sql(
+        "SELECT origin, member_customers, member_mean, next_customers FROM insiders.group_comparisons "
+        "WHERE month = DATE '2024-05-01' AND proof = 'next month' AND measure = 'net_revenue' ORDER BY origin"
+    )
+    assert [origin for origin, *_ in found] == [dt.date(2024, number, 1) for number in range(1, 5)]
+    for origin, members, mean, others in found:
+        ((counted, brought),) = home.sql(
+            "SELECT count(DISTINCT m.customer_id), sum(p.gross_revenue - p.monetary_returns) "
+            "FROM insiders.insiders_membership m LEFT JOIN insiders.customer_purchases p "
+            "ON p.customer_id = m.customer_id AND p.month = m.month + INTERVAL '1 month' "
+            f"WHERE m.month = DATE '{origin}' AND m.status IN ('provisional', 'member', 'grace')"
+        )
+        assert counted == members
+        assert mean == pytest.approx(float(brought or 0) / members)
+        assert 0 < others <= members
+
+
+def test_in_a_trial_nobody_changes_arms_and_the_plan_is_that_of_the_month_before_s_members(home: Home) -> None:
+    arms = home.sql(
+        "SELECT customer_id, count(DISTINCT held), count(DISTINCT place) FROM insiders.holdout_assignment GROUP BY 1"
+    )
+    assert len(arms) > 5
+    assert all(one[1:] == (1, 1) for one in arms)
+    inside = "status IN ('provisional', 'member', 'grace')"
+    plans = home.sql(
+        "SELECT p.month, p.customers, (SELECT count(*) FROM insiders.insiders_membership m "
+        f"WHERE m.month = p.month - INTERVAL '1 month' AND {inside}) FROM insiders.holdout_plan p "
+        "WHERE p.estimator = 'raw' ORDER BY 1"
+    )
+    assert [month for month, *_ in plans] == [dt.date(2024, number, 1) for number in range(2, 6)]
+    assert all(planned == members for _, planned, members in plans)
+
+
+def test_what_is_exported_adds_up_to_the_members(home: Home) -> None:
+    said = insiders_here("export", "--home", home.folder, "--since", "2024-04-01")
+    assert said.code == 0, said.err
+    folder = home.folder / "exports" / "2024-05"
+    tables = {name: pq.read_table(folder / f"{name}.parquet") for name in ("members", "audience_memberships")}
+    events = pq.read_table(folder / "audience_events.parquet")
+    assert tables["audience_memberships"].column_names == ["audience_id", "person_id"]
+    assert events.column_names == ["audience_id", "person_id", "event_type", "timestamp"]
+    assert {f"{moment:%Y-%m-%d %H:%M}" for moment in events["timestamp"].to_pylist()} <= {
+        "2024-05-01 00:00",
+        "2024-06-01 00:00",
+    }
+    inside = "SELECT customer_id FROM insiders.insiders_membership WHERE status IN ('provisional', 'member', 'grace')"
+    before, now = ({who for (who,) in home.sql(f"{inside} AND month = DATE '2024-0{n}-01'")} for n in (3, 5))
+    moved = {"enter": Counter[str](), "exit": Counter[str]()}
+    for row in events.to_pylist():
+        moved[row["event_type"]][row["person_id"]] += 1
+    assert sum(moved["enter"].values()) - sum(moved["exit"].values()) == len(now) - len(before)
+    assert {who for who in moved["enter"] if moved["enter"][who] > moved["exit"][who]} == now - before
+    assert set(tables["audience_memberships"]["person_id"].to_pylist()) == now
+    assert set(tables["members"]["customer_id"].to_pylist()) == now
+    lines = (folder / "members.csv").read_text().splitlines()
+    assert lines[0].split(",") == tables["members"].column_names
+    assert len(lines) == len(now) + 1
+    again = insiders_here("export", "--home", home.folder, "--to", home.folder / "elsewhere")
+    assert again.code == 0
+    everything = pq.read_table(home.folder / "elsewhere" / "audience_events.parquet")
+    kinds = Counter(everything["event_type"].to_pylist())
+    assert kinds["enter"] - kinds["exit"] == len(now)
+    assert insiders_here("export", "--home", home.folder, "--since", "May").code == SETTINGS
+
+
+def test_a_cell_that_a_spreadsheet_would_carry_out_is_made_harmless_in_csv_alone() -> None:
+    ids = ["=1+1", "+44", "-5", "@name", "12583", "a=b", 'quote"d', "\u202eright to left", "\U0001f600"]
+    rows = [{"person_id": one, "amount": Decimal(-5)} for one in ids]
+    found = list(csv.DictReader(io.StringIO(as_csv(["person_id", "amount"], rows))))
+    assert [row["person_id"] for row in found] == [*(f"'{one}" for one in ids[:4]), *ids[4:]]
+    assert {row["amount"] for row in found} == {"-5"}
+    kept = pq.read_table(io.BytesIO(as_parquet(["person_id", "amount"], rows)))
+    assert kept["person_id"].to_pylist() == ids
+
+
 def test_a_published_rule_and_a_word_change_the_months_from_theirs_on(home: Home) -> None:
     before = home.hashes()
     outsider = home.sql(
@@ -145,6 +228,9 @@ def test_a_programme_that_cannot_be_is_told_and_changes_nothing(home: Home) -> N
     with pytest.raises(SettingsError, match=r"programme.toml: rules.1.rule: 'items > 3' is no rule") as refused:
         home.run()
     assert "README" in str(refused.value)
+    examined = insiders_here("doctor", "--home", home.folder)
+    assert examined.code == 1
+    assert "'items > 3' is no rule" in examined.out
     (home.folder / "programme.toml").unlink()
     home.run()
     assert {place for place, found in home.hashes().items() if place[0] < "2024-04" and before[place] != found} == set()

@@ -330,6 +330,30 @@ def test_the_report_s_facts_tell_the_same_of_the_top_cluster(reference: Referenc
         assert reference.fact(key) == pytest.approx(figure, **(exact if same_set else {"rel": 0.02})), key
 
 
+def test_segment_one_beside_segment_two_is_as_once_published(reference: Reference) -> None:
+    """U, p and delta to the digits in which they were published; the intervals of the mean to the cent."""
+    names = "measure, u, p, delta, member_low, member_high, next_low, next_high, member_shapiro_p, next_customers"
+    found = {
+        row[0]: row[1:]
+        for row in reference.rows(
+            f"SELECT {names} FROM insiders.group_comparisons WHERE month = DATE '{MONTH}' AND proof = 'same window'"
+        )
+    }
+    expected = {
+        "gross_revenue": (43_987.0, 1.52e-39, 0.7275, 11_599.73, 18_370.56, 3_693.69, 4_110.26),
+        "avg_ticket": (31_261.0, 3.81e-05, 0.2277, 739.98, 957.97, 493.68, 621.43),
+        "recency_days": (20_638.0, 6.03e-04, -0.1895, 16.70, 25.56, 21.99, 32.27),
+    }
+    for measure, (u, p, delta, *interval) in expected.items():
+        told = found[measure]
+        assert told[-1] == 175
+        assert told[0] == u
+        assert told[1] == pytest.approx(p, rel=0.004)
+        assert round(told[2], 4) == delta
+        assert [round(end, 2) for end in told[3:7]] == interval
+        assert told[7] < 1e-6  # nothing of it is normal
+
+
 def test_the_291_brought_525803_net_in_their_last_thirty_days(reference: Reference) -> None:
     net = reference.one(
         "SELECT sum(p.gross_revenue - p.monetary_returns) FROM insiders.customer_purchases p "
