@@ -28,6 +28,7 @@ from insiders_assets.operations.home import only_one, open_instance, prepare_hom
 from insiders_assets.operations.landing import land_arrivals, land_file, refuse_unusable, tidy_zone
 from insiders_assets.operations.pages import show_page
 from insiders_assets.operations.quiet import without_greetings
+from insiders_assets.operations.tracing import show_trace
 from insiders_assets.partitions import key_of
 from insiders_assets.settings import LAST, Settings, is_set_in_environment, load_settings, record_settings
 from insiders_assets.storage.io_managers import publish
@@ -151,10 +152,12 @@ def _bring_up(platform: Platform, instance: dg.DagsterInstance, months: Months, 
             _refuse_unless_made(lookup, month)
         publish_what_readers_lack(platform, key_of(month), looking_at_rows=made_again)
         show_page(platform, key_of(month))
+        show_trace(platform, instance, key_of(month))
         if not due:
             tell(Progress(f"{month:%Y-%m}", "all assets", "up to date"))
     if wanted.compares and platform.settings.compare == LAST and months.wanted:
         compare_if_due(lookup, instance, months.wanted[-1], tell)
+        show_trace(platform, instance, key_of(months.wanted[-1]))
 
 
 def _refuse_unless_made(lookup: Lookup, month: dt.date) -> None:

@@ -82,12 +82,19 @@ def render_page(
             in_table=in_table,
             value=lambda key: by_key[key]["value"],
             segments=segments,
+            origins=_origins(by_key),
             outlook=_outlook(forecast),
             **told_of_programme(programme, shift(month, -1)),
             restated=_restated(moved, currency) if moved else None,
             facts=[{**fact, "written": write_number(fact["value"], fact["unit"], currency)} for fact in facts],
         )
     )
+
+
+def _origins(by_key: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The months (2011-11) whose members are compared by the month that followed."""
+    parts = [key.split(".") for key, fact in by_key.items() if fact["value"] is not None]
+    return [part[2] for part in parts if part[:2] == ["next_month", "net_revenue"] and part[-1] == "member_mean"]
 
 
 def templates() -> Environment:

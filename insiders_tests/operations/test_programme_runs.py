@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import json
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import sklearn
 
 from insiders_assets.errors import MissingMonthError, SettingsError
 from insiders_assets.operations.comparing import compare
@@ -153,6 +155,26 @@ def test_in_a_trial_nobody_changes_arms_and_the_plan_is_that_of_the_month_before
     )
     assert [month for month, *_ in plans] == [dt.date(2024, number, 1) for number in range(2, 6)]
     assert all(planned == members for _, planned, members in plans)
+
+
+def test_the_executed_record_of_a_month_names_what_made_it(home: Home) -> None:
+    place = home.folder / "reports" / "2024-05.trace.json"
+    told = json.loads(place.read_text())
+    hashes = {table: found for (month, table), found in home.hashes().items() if month == "2024-05"}
+    assert {asset: one["content_hash"] for asset, one in told["tables"].items()} == hashes
+    assert told["libraries"]["scikit-learn"] == sklearn.__version__
+    assert told["settings"]["history_months"] == 2
+    assert home.settings.warehouse.get_secret_value() not in place.read_text()
+    for asset, made in told["tables"].items():
+        assert made["seconds"] >= 0, asset
+        assert made["peak_mb"] > 0, asset
+        assert made["checks"]["keeps_its_contract"] == "held", asset
+    membership = told["tables"]["insiders_membership"]
+    assert membership["checks"]["every_change_of_status_has_its_event"] == "held"
+    assert set(membership["read"]["customer_features"]) == {f"{month}-01" for month in MONTHS}
+    before = place.stat().st_mtime_ns
+    home.run()
+    assert place.stat().st_mtime_ns == before
 
 
 def test_what_is_exported_adds_up_to_the_members(home: Home) -> None:

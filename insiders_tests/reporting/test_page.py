@@ -19,6 +19,7 @@ from insiders_assets.domain.facts import facts_of
 from insiders_assets.reporting.page import NOT_KNOWN, render_page, write_number
 
 MONTH, FIRST = dt.date(2011, 12, 1), dt.date(2010, 12, 1)
+TRIAL = (("customers", 300), ("customers_needed", 9000), ("wanted_share", 0.05), ("held_share", 0.2))
 HOSTILE = "<script>alert(1)</script><img src=x onerror='alert(2)'>\"&amp;"
 
 
@@ -73,12 +74,12 @@ class Page(HTMLParser):
         return found[len(first_cells) :]
 
 
-def facts(**values: float | None) -> list[dict[str, Any]]:
+def facts(*origins: dt.date, **values: float | None) -> list[dict[str, Any]]:
     """The month's facts, each with a number of its own, but for the values given (`__` for the dot)."""
     given_values = {key.replace("__", "."): value for key, value in values.items()}
-    assert set(given_values) <= {fact.key for fact in facts_of(MONTH, FIRST)}
+    assert set(given_values) <= {fact.key for fact in facts_of(MONTH, FIRST, origins)}
     rows: list[dict[str, Any]] = []
-    for position, fact in enumerate(facts_of(MONTH, FIRST), start=1):
+    for position, fact in enumerate(facts_of(MONTH, FIRST, origins), start=1):
         number = position / 1000 if fact.unit in ("share", "silhouette") else 1000.5 * position + position / 100
         whole = fact.unit in ("customers", "items", "count") and "mean" not in fact.key
         rows.append(
@@ -164,6 +165,29 @@ def test_the_tables_of_means_shares_and_segments_are_the_facts() -> None:
     assert money(mean_revenue) == pytest.approx(values["segment_01.mean_gross_revenue"], abs=0.005)
     segments = [row[0] for row in shown.rows if re.fullmatch(r"\d+", row[0])]
     assert segments == ["1", "2", "3", "5", "6", "7", "8", "9", "10"]
+
+
+def test_both_proofs_and_the_plan_are_the_facts() -> None:
+    origins = [dt.date(2011, 10, 1), dt.date(2011, 11, 1)]
+    needed = {f"trial__{name}__{key}": value for name in ("raw", "winsorised", "cuped") for key, value in TRIAL}
+    rows = facts(*origins, **needed)
+    told = {fact["key"]: write_number(fact["value"], fact["unit"], "GBP").removesuffix(" GBP") for fact in rows}
+    shown = page(rows)
+    means, others, u, p, delta = shown.row("Mean ticket, GBP")
+    key = "same_window.avg_ticket."
+    ends = [told[f"{key}{name}"] for name in ("member_mean", "member_low", "member_high")]
+    assert means == f"{ends[0]}{ends[1]} to {ends[2]}"
+    assert others.startswith(told[f"{key}next_mean"])
+    assert (u, p) == (told[f"{key}u"], told[f"{key}p_holm"])
+    assert delta.startswith(told[f"{key}delta"])
+    for origin in ("2011-10", "2011-11"):
+        names = ("member_mean", "next_mean", "delta", "p_holm")
+        assert shown.row(origin) == [told[f"next_month.net_revenue.{origin}.{name}"] for name in names]
+    assert "cannot be found with a group of this size" in shown.text
+    assert "can be found." in page(facts(*origins, **{**needed, "trial__cuped__customers_needed": 250})).text
+    without = page(facts(same_window__gross_revenue__u=None, trial__cuped__customers=None)).text
+    assert "no proof from what came after" in without
+    assert "circular" not in without
 
 
 @given(st.floats(-1e12, 1e12), st.sampled_from(["currency", "share", "silhouette", "items", "customers", "days"]))
