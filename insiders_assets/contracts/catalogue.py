@@ -3,6 +3,7 @@
 Belongs here: the lists. Does not belong here: what a table promises (the modules beside this one).
 """
 
+from insiders_assets.contracts.actions import MARKETING_ACTIONS
 from insiders_assets.contracts.audience import AUDIENCE_EVENTS, AUDIENCE_MEMBERSHIPS
 from insiders_assets.contracts.comparisons import CLUSTERER_TRIALS, EMBEDDING_SPACES
 from insiders_assets.contracts.customers import CUSTOMER_FEATURES, CUSTOMER_PURCHASES, MONTH_TOTALS
@@ -44,6 +45,7 @@ MONTHLY_TABLES: dict[str, Table] = {
     "group_comparisons": GROUP_COMPARISONS,
     "holdout_plan": HOLDOUT_PLAN,
     "holdout_assignment": HOLDOUT_ASSIGNMENT,
+    "marketing_actions": MARKETING_ACTIONS,
     "revenue_forecast": REVENUE_FORECAST,
     "insiders_report": REPORT_FACTS,
 }

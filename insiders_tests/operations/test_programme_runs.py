@@ -157,6 +157,26 @@ def test_in_a_trial_nobody_changes_arms_and_the_plan_is_that_of_the_month_before
     assert all(planned == members for _, planned, members in plans)
 
 
+def test_every_action_has_its_list_and_its_money(home: Home) -> None:
+    found = home.sql(
+        "SELECT segment_id, state, action, customers, money, list_sql FROM insiders.marketing_actions "
+        "WHERE month = DATE '2024-05-01' ORDER BY segment_id, state, position"
+    )
+    assert {action for _, _, action, *_ in found} >= {"win_back", "second_visit"}
+    for segment, state, _, customers, money, query in found:
+        listed = home.sql(query)
+        assert len(listed) == customers >= 5
+        assert float(sum(amount for _, amount in listed)) == pytest.approx(money, abs=0.01)
+        of_segment = home.sql(
+            "SELECT customer_id FROM insiders.customer_segments "
+            f"WHERE month = DATE '2024-05-01' AND segment_id = {segment}"
+        )
+        assert {who for who, _ in listed} <= {who for (who,) in of_segment}
+        assert state in ("in", "in grace", "out")
+    groups = Counter((segment, state) for segment, state, *_ in found)
+    assert max(groups.values()) <= 3
+
+
 def test_the_executed_record_of_a_month_names_what_made_it(home: Home) -> None:
     place = home.folder / "reports" / "2024-05.trace.json"
     told = json.loads(place.read_text())

@@ -1,0 +1,58 @@
+"""marketing_actions [month]: what marketing can do, per segment and state, with the money at stake and the lists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from insiders_assets.assets.monthly import Made, Month, monthly_asset, shown_as_table
+from insiders_assets.contracts.actions import MARKETING_ACTIONS
+from insiders_assets.domain.rules import Rule, parse_rule
+from insiders_assets.partitions import window
+from insiders_assets.storage.lake import Dataset
+
+
+def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.AssetsDefinition:
+    """The asset over the months that can exist."""
+
+    @monthly_asset(
+        table=MARKETING_ACTIONS,
+        partitions=partitions,
+        inputs={
+            "customer_features": None,
+            "customer_segments": None,
+            "insiders_membership": None,
+            "month_totals": window(history_months),
+        },
+        group="report",
+        settings_read=("programme_leave_share",),
+        kinds={"duckdb", "postgres"},
+    )
+    def marketing_actions(month: Month, month_totals: Dataset, **inputs: Dataset) -> Made:
+        """What marketing can do: for each segment and membership state two or three actions by conditions on the
+        month's own figures, with the customers, the money at stake and the query that lists them."""
+        from insiders_assets.domain.actions import actions_of, chosen, counting
+
+        ask = month.platform.engine.over({name: handle.arrow() for name, handle in inputs.items()})
+        leave_share = month.platform.settings.programme_leave_share
+        actions = actions_of(len(month_totals.scopes), _rule(inputs), leave_share)
+        rows = chosen(((action, ask(counting(action, month.first_day))) for action in actions), month.first_day)
+        if not rows:
+            return Made(MARKETING_ACTIONS.empty(), metadata={"no action": "no condition holds for enough customers"})
+        shown = ("segment_id", "state", "action", "customers", "money")
+        return Made(
+            rows,
+            metadata={"actions": shown_as_table([{name: row[name] for name in shown} for row in rows], decimals=2)},
+        )
+
+    return marketing_actions
+
+
+def _rule(inputs: Mapping[str, Dataset]) -> Rule | None:
+    """The rule in force, where there is one and the programme does not go by rank."""
+    told = inputs["insiders_membership"].arrow(["rule"])["rule"].drop_null()
+    try:
+        return parse_rule(told[0].as_py()) if len(told) else None
+    except ValueError:
+        return None

@@ -1,0 +1,115 @@
+"""Actions: for whom their conditions hold, on customers made for each, and which are chosen."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pytest
+
+from insiders_assets.contracts.actions import IN, IN_GRACE, OUT
+from insiders_assets.contracts.customers import CUSTOMER_FEATURES
+from insiders_assets.contracts.programme import INSIDERS_MEMBERSHIP
+from insiders_assets.contracts.segments import CUSTOMER_SEGMENTS
+from insiders_assets.domain.actions import Action, actions_of, chosen, counting, listing
+from insiders_assets.domain.rules import parse_rule
+from insiders_assets.storage.engine import DuckDBEngine
+
+MONTH = dt.date(2024, 5, 1)
+RULE = parse_rule("items_purchased >= 100 and recency_days <= 30")
+PLAIN = {
+    "clusterable": True,
+    "purchases": 4,
+    "activity_dates": 4,
+    "gross_revenue": 120,
+    "recency_days": 10,
+    "avg_recency_days": 20.0,
+    "items_purchased": 10,
+    "returns_ratio": 0.0,
+    "number_returns": 0,
+    "monetary_returns": 0,
+}
+# name -> what differs, status, whether the rule holds
+CUSTOMERS = {
+    "plain": ({}, None, False),
+    "late": ({"recency_days": 41}, None, False),
+    "just in time": ({"recency_days": 40}, None, False),
+    "late, two dates": ({"recency_days": 90, "activity_dates": 2}, None, False),
+    "member": ({"items_purchased": 150}, "member", True),
+    "in grace": ({"items_purchased": 90}, "grace", False),
+    "near": ({"items_purchased": 80, "recency_days": 37}, "outside", False),
+    "near, had left": ({"items_purchased": 99}, "left", False),
+    "not near": ({"items_purchased": 79}, "outside", False),
+    "sends back": ({"returns_ratio": 0.1, "number_returns": 2, "monetary_returns": 12}, None, False),
+    "sent back once": ({"returns_ratio": 0.5, "number_returns": 1, "monetary_returns": 60}, None, False),
+    "new": ({"clusterable": False, "purchases": 1, "activity_dates": 1, "avg_recency_days": None}, None, False),
+    "long ago": (
+        {"clusterable": False, "purchases": 1, "activity_dates": 1, "avg_recency_days": None, "recency_days": 80},
+        None,
+        False,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[DuckDBEngine]:
+    made = DuckDBEngine()
+    yield made
+    made.close()
+
+
+def tables() -> dict[str, pa.Table]:
+    features, segments, membership = [], [], []
+    for name, (differs, status, holds) in CUSTOMERS.items():
+        key = {"month": MONTH, "customer_id": name}
+        features.append({**key, **PLAIN, **differs})
+        segments.append({**key, "segment_id": 0 if not {**PLAIN, **differs}["clusterable"] else 1})
+        if status:
+            membership.append({**key, "status": status, "rule_holds": holds})
+    return {
+        "customer_features": pa.Table.from_pylist(features, schema=CUSTOMER_FEATURES.arrow_schema),
+        "customer_segments": pa.Table.from_pylist(segments, schema=CUSTOMER_SEGMENTS.arrow_schema),
+        "insiders_membership": pa.Table.from_pylist(membership, schema=INSIDERS_MEMBERSHIP.arrow_schema),
+    }
+
+
+def listed(engine: DuckDBEngine, action: Action) -> dict[str, float]:
+    """Customer -> money, over all groups; the count of every group is checked on the way."""
+    ask = engine.over(tables())
+    found = {}
+    for segment, state, customers, money in ask(counting(action, MONTH)):
+        rows = ask(listing(action, MONTH, segment, state))
+        assert len(rows) == customers
+        assert sum(float(amount) for _, amount in rows) == pytest.approx(money)
+        found |= {who: float(amount) for who, amount in rows}
+    return found
+
+
+def test_each_condition_holds_for_whom_it_says(engine: DuckDBEngine) -> None:
+    found = {action.name: listed(engine, action) for action in actions_of(12, RULE, 0.8)}
+    assert found == {
+        "win_back": {"late": 10.0},
+        "keep_in": {"in grace": 10.0},
+        "bring_in": {"near": 10.0, "near, had left": 10.0},
+        "look_at_returns": {"sends back": 12.0},
+        "second_visit": {"new": 120.0},
+    }
+
+
+def test_without_a_rule_nobody_is_near_it() -> None:
+    assert "bring_in" not in {action.name for action in actions_of(12, None, 0.8)}
+
+
+def test_the_actions_with_most_money_are_chosen_and_none_for_a_handful() -> None:
+    actions = actions_of(12, RULE, 0.8)
+    counted = [(action, [(1, IN, 10, 100.0 * place), (2, OUT, 4, 1e6)]) for place, action in enumerate(actions)]
+    counted[0][1].append((1, IN_GRACE, 5, 1.0))
+    rows = chosen(counted, MONTH)
+    assert [(row["segment_id"], row["state"], row["position"], row["money"]) for row in rows] == [
+        (1, IN, 1, 400.0),
+        (1, IN, 2, 300.0),
+        (1, IN, 3, 200.0),
+        (1, IN_GRACE, 1, 1.0),
+    ]
+    assert rows[0]["action"] == actions[4].name
