@@ -8,11 +8,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from insiders_tests.servers import S3, s3_server
 
 REAL_DATA = "INSIDERS_REAL_DATA"
+# A busy machine is no fault of the code: what takes too long is a matter of benchmarks.
+hypothesis.settings.register_profile("insiders", deadline=None)
+hypothesis.settings.load_profile("insiders")
 
 
 # Of several processes the one that gets a file of minutes last is waited for by the others.

@@ -11,6 +11,8 @@ from insiders_assets.contracts.programme import INSIDE, INSIDERS_MEMBERSHIP
 from insiders_assets.domain.feature_words import RULE_FEATURES
 from insiders_assets.storage.lake import Dataset
 
+MOST_NAMED = 5
+
 
 def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMapping) -> dg.AssetsDefinition:
     """The asset over the months that can exist."""
@@ -37,6 +39,11 @@ def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMap
         before = columns_of(history.features.only(earlier[-1]), RULE_FEATURES) if earlier else None
         rows = standing_rows(history.course(), now, before, history.said_by_rank())
         rule = history.in_force.get(month.first_day)
+        if history.unknown:
+            named = ", ".join(sorted(history.unknown)[:MOST_NAMED])
+            month.log.warning(f"a word on customers who have no line up to this month has no effect yet: {named}")
+        if rule and rows and not any(row["rule_holds"] for row in rows):
+            month.log.warning(f"the rule in force, {rule.text} ({rule.version}), holds for nobody")
         statuses, events = (Counter(row[column] for row in rows if row[column]) for column in ("status", "event"))
         return Made(
             rows,

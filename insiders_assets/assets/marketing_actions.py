@@ -30,7 +30,7 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
         kinds={"duckdb", "postgres"},
     )
     def marketing_actions(month: Month, month_totals: Dataset, **inputs: Dataset) -> Made:
-        """What marketing can do: for each segment and membership state two or three actions by conditions on the
+        """What marketing can do: for each segment and membership state up to three actions by conditions on the
         month's own figures, with the customers, the money at stake and the query that lists them."""
         from insiders_assets.domain.actions import actions_of, chosen, counting
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -64,7 +65,17 @@ class ProgrammeHistory:
             else:
                 customers = self.ranked(month)
             months.append(month_of_rule(month, customers, in_force, leave_share))
-        return Course(months, self.in_force, self.policy, leave_share, self.programme.words)
+        words = [word for word in self.programme.words if word.customer_id not in self.unknown]
+        return Course(months, self.in_force, self.policy, leave_share, words)
+
+    @cached_property
+    def unknown(self) -> frozenset[str]:
+        """Customers on whom a person has said a word and who have no line in any window up to this month: a mistyped
+        id is no member."""
+        spoken_of = {word.customer_id for word in self.programme.words}
+        if not spoken_of:
+            return frozenset()
+        return frozenset(spoken_of - set(pc.unique(self.features.arrow(["customer_id"])["customer_id"]).to_pylist()))
 
     @property
     def policy(self) -> Policy:

@@ -11,8 +11,9 @@ STATES = (IN, IN_GRACE, OUT)
 
 MARKETING_ACTIONS = Table(
     "marketing_actions",
-    "Two or three actions for each segment and membership state, those with the most money at stake, chosen by stated "
-    "conditions on the month's own figures; a customer may stand in several.",
+    "Up to three actions for each segment and membership state, those with the most money at stake, chosen by stated "
+    "conditions on the month's own figures, for five customers or more; a customer may stand in several, one whom a "
+    "person has excluded in none.",
     (
         MONTH,
         Column("segment_id", WHOLE, "Lasting id of the segment, as in customer_segments.", key=True),

@@ -27,7 +27,9 @@ REPORT_FACTS = Table(
         Column(
             "how",
             TEXT,
-            "computed: the SQL adds it up from rows; recorded: a function found it, and the SQL selects what was kept.",
+            "computed: the SQL adds it up from rows; recorded: a function found it, and the SQL selects what was kept; "
+            "empty in months made before that was noted.",
+            nullable=True,
             among=(COMPUTED, RECORDED),
         ),
         Column("function", TEXT, "Function that found a recorded number.", nullable=True),

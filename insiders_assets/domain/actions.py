@@ -61,8 +61,8 @@ def actions_of(months_in_window: int, rule: Rule | None, leave_share: float) -> 
                 "Reconquistar: uma oferta com prazo, antes da perda",
             ),
             (
-                f"no purchase for more than {LATE} times their own mean gap",
-                f"sem compra há mais de {LATE} vezes o seu próprio intervalo médio",
+                f"active on {FEWEST_DATES} days or more, and no purchase for more than {LATE} times their own mean gap",
+                f"ativos em {FEWEST_DATES} dias ou mais, e sem compra há mais de {LATE} vezes o seu intervalo médio",
             ),
             f"f.activity_dates >= {FEWEST_DATES} AND f.recency_days > {LATE} * f.avg_recency_days",
             monthly,
@@ -103,18 +103,23 @@ def actions_of(months_in_window: int, rule: Rule | None, leave_share: float) -> 
     ]
 
 
+# Whom a person has excluded is nobody's target.
+_NOT_EXCLUDED = f"NOT (m.override_reason IS NOT NULL AND coalesce(m.status, '{OUT}') NOT IN {_INSIDE})"
+
+
 def counting(action: Action, month: dt.date) -> str:
     """SQL: segment, state, customers and money of an action, a row per group."""
     return (
         f"SELECT s.segment_id, {STATE} AS state, count(*), CAST(sum({action.money}) AS double precision) {FROM} "
-        f"WHERE f.month = DATE '{month}' AND {action.where} GROUP BY 1, 2"
+        f"WHERE f.month = DATE '{month}' AND {_NOT_EXCLUDED} AND {action.where} GROUP BY 1, 2"
     )
 
 
 def listing(action: Action, month: dt.date, segment: int, state: str) -> str:
     """SQL: the customers of one group of an action, most money first."""
     return (
-        f"SELECT f.customer_id, {action.money} AS money {FROM} WHERE f.month = DATE '{month}' AND {action.where} "
+        f"SELECT f.customer_id, {action.money} AS money {FROM} WHERE f.month = DATE '{month}' "
+        f"AND {_NOT_EXCLUDED} AND {action.where} "
         f"AND s.segment_id = {segment} AND {STATE} = '{state}' ORDER BY money DESC, f.customer_id"
     )
 

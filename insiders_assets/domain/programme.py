@@ -19,8 +19,24 @@ from insiders_assets.domain.membership import Override
 from insiders_assets.domain.months import months_between, parse_month
 from insiders_assets.domain.rules import Rule, parse_rule
 
-Month = Annotated[dt.date, BeforeValidator(parse_month)]
-Words = Annotated[str, Field(min_length=1), BeforeValidator(lambda value: str(value).strip())]
+# What the programme calls the rules that it finds itself.
+CANDIDATE = "candidate"
+
+
+def _month(value: Any) -> dt.date:
+    if isinstance(value, dt.date) and value.day != 1:
+        raise ValueError(f"{value:%Y-%m-%d} is a day; write the month as {value:%Y-%m}")
+    return parse_month(value)
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError(f"{value!r} is no text; write it in quotes")
+    return str(value).strip()
+
+
+Month = Annotated[dt.date, BeforeValidator(_month)]
+Words = Annotated[str, Field(min_length=1), BeforeValidator(_words)]
 
 
 class PublishedRule(BaseModel):
@@ -31,6 +47,12 @@ class PublishedRule(BaseModel):
     version: Words
     first_month: Annotated[Month, Field(alias="from")]
     rule: Annotated[Rule, BeforeValidator(lambda said: said if isinstance(said, Rule) else parse_rule(str(said)))]
+
+    @model_validator(mode="after")
+    def _is_no_candidate(self) -> PublishedRule:
+        if self.version.startswith(CANDIDATE):
+            raise ValueError(f"a version that begins with {CANDIDATE!r} is taken for a rule that nobody published")
+        return self
 
 
 class Word(BaseModel):
@@ -160,9 +182,9 @@ def rules_in_force(
             latest = max(said, key=lambda rule: rule.first_month)
             in_force[month] = RuleInForce(latest.version, latest.rule)
         elif automatic:
-            in_force[month] = RuleInForce(f"candidate {automatic.month:%Y-%m}", automatic.rule)
+            in_force[month] = RuleInForce(f"{CANDIDATE} {automatic.month:%Y-%m}", automatic.rule)
         elif own:
-            in_force[month] = RuleInForce(f"candidate {month:%Y-%m}", own.rule, provisional=True)
+            in_force[month] = RuleInForce(f"{CANDIDATE} {month:%Y-%m}", own.rule, provisional=True)
     return in_force
 
 

@@ -1,4 +1,4 @@
-"""What moved when a month was made again from other lines: members in and out, and every fact that changed.
+"""What moved when a month was made again from other tables: members in and out, and every fact that changed.
 
 Belongs here: comparing two versions of a month. Does not belong here: which versions there are (the lake knows), or how
 the difference is laid out (:mod:`insiders_assets.reporting`).
@@ -55,13 +55,11 @@ def what_moved(
 
     Parameters
     ----------
-    before, after: rows of REPORT_FACTS; a fact that only one of them has is compared with None.
+    before, after: rows of REPORT_FACTS; a fact that only one of them has did not move: the report asks for others.
     members_before, members_after: customer ids; None where they are not known any more.
     """
     values_before = {fact["key"]: fact["value"] for fact in before}
-    keys_after = {fact["key"] for fact in after}
-    pairs = [(fact, values_before.get(fact["key"]), fact["value"]) for fact in after]
-    pairs += [(fact, fact["value"], None) for fact in before if fact["key"] not in keys_after]
+    pairs = [(fact, values_before[fact["key"]], fact["value"]) for fact in after if fact["key"] in values_before]
     changed = tuple(
         ChangedFact(fact["key"], fact["description"], fact["unit"], was, now) for fact, was, now in pairs if was != now
     )

@@ -88,6 +88,8 @@ def parse_rule(text: str) -> Rule:
             "items_purchased >= 2759 and recency_days <= 90"
         )
     conditions = tuple(Condition(match[1], match[2], float(match[3])) for match in matches if match)
+    if not all(np.isfinite(one.threshold) for one in conditions):
+        raise ValueError(f"{text!r} asks for a number too large to be one")
     if unknown := [one.feature for one in conditions if one.feature not in RULE_FEATURES]:
         raise ValueError(f"{unknown[0]} is no feature that a rule can use; there are {', '.join(RULE_FEATURES)}")
     return Rule(conditions, ANY if connectives == {"or"} else ALL)

@@ -16,12 +16,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from insiders_assets.assets.platform import Platform
+from insiders_assets.contracts.customers import CUSTOMER_FEATURES
+from insiders_assets.contracts.programme import INSIDERS_MEMBERSHIP
+from insiders_assets.contracts.table import TEXT, TIMESTAMP
 from insiders_assets.errors import MissingMonthError
 from insiders_assets.operations.pages import write_whole
 
 FOLDER = "exports"
 # A spreadsheet takes a cell that begins like this for a formula, and would carry out what a customer id says.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+TYPES = {
+    **{column.name: column.type for table in (CUSTOMER_FEATURES, INSIDERS_MEMBERSHIP) for column in table.columns},
+    **dict.fromkeys(("audience_id", "person_id", "event_type"), TEXT),
+    "timestamp": TIMESTAMP,
+}
 
 MEMBERS = """
     SELECT m.customer_id, m.status, m.since, m.months_in_grace, m.needs, m.event, m.reason, m.rule_version, m.rule,
@@ -78,8 +87,8 @@ def as_csv(columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def as_parquet(columns: Iterable[str], rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """Rows as Parquet, with the types of the warehouse."""
-    table = pa.table({name: pa.array([row[name] for row in rows]) for name in columns})
+    """Rows as Parquet, with the types of the contracts, whatever the rows hold."""
+    table = pa.table({name: pa.array([row[name] for row in rows], TYPES[name]) for name in columns})
     written = io.BytesIO()
     pq.write_table(table, written)
     return written.getvalue()

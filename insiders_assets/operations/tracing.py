@@ -66,11 +66,14 @@ def trace(
     runs = _Runs(instance)
     return {
         "month": month[:7],
-        "code": {"version": importlib.metadata.version("insiders-assets"), "sha256": _digest_of_code()},
-        "python": sys.version.split()[0],
-        "machine": machine(),
-        "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
-        "settings": settings.model_dump(mode="json"),
+        # Of the run that made the last of the tables; each table's own settings stand with what it read.
+        "last_run": {
+            "code": {"version": importlib.metadata.version("insiders-assets"), "sha256": _digest_of_code()},
+            "python": sys.version.split()[0],
+            "machine": machine(),
+            "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+            "settings": settings.model_dump(mode="json"),
+        },
         "tables": {
             asset: {
                 "content_hash": version.content_hash,

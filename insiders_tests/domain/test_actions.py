@@ -41,6 +41,7 @@ CUSTOMERS = {
     "near": ({"items_purchased": 80, "recency_days": 37}, "outside", False),
     "near, had left": ({"items_purchased": 99}, "left", False),
     "not near": ({"items_purchased": 79}, "outside", False),
+    "near, excluded": ({"items_purchased": 99, "override_reason": "complained"}, "outside", False),
     "sends back": ({"returns_ratio": 0.1, "number_returns": 2, "monetary_returns": 12}, None, False),
     "sent back once": ({"returns_ratio": 0.5, "number_returns": 1, "monetary_returns": 60}, None, False),
     "new": ({"clusterable": False, "purchases": 1, "activity_dates": 1, "avg_recency_days": None}, None, False),
@@ -63,10 +64,12 @@ def tables() -> dict[str, pa.Table]:
     features, segments, membership = [], [], []
     for name, (differs, status, holds) in CUSTOMERS.items():
         key = {"month": MONTH, "customer_id": name}
+        differs, reason = {**differs}, differs.get("override_reason")
+        differs.pop("override_reason", None)
         features.append({**key, **PLAIN, **differs})
         segments.append({**key, "segment_id": 0 if not {**PLAIN, **differs}["clusterable"] else 1})
         if status:
-            membership.append({**key, "status": status, "rule_holds": holds})
+            membership.append({**key, "status": status, "rule_holds": holds, "override_reason": reason})
     return {
         "customer_features": pa.Table.from_pylist(features, schema=CUSTOMER_FEATURES.arrow_schema),
         "customer_segments": pa.Table.from_pylist(segments, schema=CUSTOMER_SEGMENTS.arrow_schema),

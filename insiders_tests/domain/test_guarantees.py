@@ -31,6 +31,12 @@ def test_cliffs_delta_is_the_mean_sign_of_all_pairs_and_follows_from_u(x: np.nda
     assert cliffs_delta(x, y) == pytest.approx(2 * u / (len(x) * len(y)) - 1, abs=1e-12)
 
 
+def test_groups_with_the_same_share_are_exactly_alike() -> None:
+    for share, of in ((7, 11), (1, 23), (3, 58)):
+        values = np.arange(of) < share
+        assert cliffs_delta(values.astype(float), values.astype(float)[::-1]) == 0
+
+
 def test_holm_as_in_a_worked_example() -> None:
     # R: p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm")
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])

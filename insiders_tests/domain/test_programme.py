@@ -147,6 +147,10 @@ def test_only_what_can_matter_to_a_month_changes_its_fingerprint() -> None:
         (('do = "exclude"', 'do = "ban"'), "overrides.2.do: Input should be 'include' or 'exclude'"),
         (('reason = "sells on"', 'reason = ""'), "overrides.2.reason: String should have at least 1 character"),
         (('reason = "sells on"', 'why = "sells on"'), "overrides.2.why: Extra inputs are not permitted"),
+        (('"2012-02"', "2012-02-15"), "2012-02-15 is a day; write the month as 2012-02"),
+        (('"B-7"', '["B-7", "B-8"]'), "overrides.2.customer: ['B-7', 'B-8'] is no text; write it in quotes"),
+        (('version = "2012"', 'version = "candidate 2012-01"'), "is taken for a rule that nobody published"),
+        (("2759 and", f"{'9' * 400} and"), "asks for a number too large to be one"),
     ],
 )
 def test_what_cannot_be_is_said_where_it_stands(change: tuple[str, str], said: str) -> None:

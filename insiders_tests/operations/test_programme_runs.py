@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 import sklearn
 
+from insiders_assets.contracts.catalogue import TABLES_BY_MONTH
 from insiders_assets.errors import MissingMonthError, SettingsError
 from insiders_assets.operations.comparing import compare
 from insiders_assets.operations.exporting import as_csv, as_parquet
@@ -159,21 +160,21 @@ def test_in_a_trial_nobody_changes_arms_and_the_plan_is_that_of_the_month_before
 
 def test_every_action_has_its_list_and_its_money(home: Home) -> None:
     found = home.sql(
-        "SELECT segment_id, state, action, customers, money, list_sql FROM insiders.marketing_actions "
-        "WHERE month = DATE '2024-05-01' ORDER BY segment_id, state, position"
+        "SELECT month, segment_id, state, customers, money, list_sql FROM insiders.marketing_actions "
+        "ORDER BY month, segment_id, state, position"
     )
-    assert {action for _, _, action, *_ in found} >= {"win_back", "second_visit"}
-    for segment, state, _, customers, money, query in found:
+    assert found
+    for month, segment, state, customers, money, query in found:
         listed = home.sql(query)
         assert len(listed) == customers >= 5
         assert float(sum(amount for _, amount in listed)) == pytest.approx(money, abs=0.01)
         of_segment = home.sql(
             "SELECT customer_id FROM insiders.customer_segments "
-            f"WHERE month = DATE '2024-05-01' AND segment_id = {segment}"
+            f"WHERE month = DATE '{month}' AND segment_id = {segment}"
         )
         assert {who for who, _ in listed} <= {who for (who,) in of_segment}
         assert state in ("in", "in grace", "out")
-    groups = Counter((segment, state) for segment, state, *_ in found)
+    groups = Counter((month, segment, state) for month, segment, state, *_ in found)
     assert max(groups.values()) <= 3
 
 
@@ -181,9 +182,9 @@ def test_the_executed_record_of_a_month_names_what_made_it(home: Home) -> None:
     place = home.folder / "reports" / "2024-05.trace.json"
     told = json.loads(place.read_text())
     hashes = {table: found for (month, table), found in home.hashes().items() if month == "2024-05"}
-    assert {asset: one["content_hash"] for asset, one in told["tables"].items()} == hashes
-    assert told["libraries"]["scikit-learn"] == sklearn.__version__
-    assert told["settings"]["history_months"] == 2
+    assert {TABLES_BY_MONTH[name].name: one["content_hash"] for name, one in told["tables"].items()} == hashes
+    assert told["last_run"]["libraries"]["scikit-learn"] == sklearn.__version__
+    assert told["last_run"]["settings"]["history_months"] == 2
     assert home.settings.warehouse.get_secret_value() not in place.read_text()
     for asset, made in told["tables"].items():
         assert made["seconds"] >= 0, asset
@@ -231,11 +232,12 @@ def test_what_is_exported_adds_up_to_the_members(home: Home) -> None:
 
 def test_a_cell_that_a_spreadsheet_would_carry_out_is_made_harmless_in_csv_alone() -> None:
     ids = ["=1+1", "+44", "-5", "@name", "12583", "a=b", 'quote"d', "\u202eright to left", "\U0001f600"]
-    rows = [{"person_id": one, "amount": Decimal(-5)} for one in ids]
-    found = list(csv.DictReader(io.StringIO(as_csv(["person_id", "amount"], rows))))
+    rows = [{"person_id": one, "gross_revenue": Decimal(-5)} for one in ids]
+    found = list(csv.DictReader(io.StringIO(as_csv(["person_id", "gross_revenue"], rows))))
     assert [row["person_id"] for row in found] == [*(f"'{one}" for one in ids[:4]), *ids[4:]]
-    assert {row["amount"] for row in found} == {"-5"}
-    kept = pq.read_table(io.BytesIO(as_parquet(["person_id", "amount"], rows)))
+    assert {row["gross_revenue"] for row in found} == {"-5"}
+    kept = pq.read_table(io.BytesIO(as_parquet(["person_id", "gross_revenue"], rows)))
+    assert as_parquet(["person_id", "timestamp"], []) != b""
     assert kept["person_id"].to_pylist() == ids
 
 
@@ -262,6 +264,18 @@ def test_a_published_rule_and_a_word_change_the_months_from_theirs_on(home: Home
     (standing,) = said
     assert standing[0] in ("member", "grace")
     assert standing[3:] == ("own", "purchases >= 2")
+
+
+def test_a_word_on_a_customer_whom_nobody_knows_makes_no_member(home: Home) -> None:
+    programme = home.folder / "programme.toml"
+    kept = programme.read_text()
+    word = '[[overrides]]\ncustomer = "mistyped"\ndo = "include"\nreason = "typed by hand"\nfrom = "2024-05"\n'
+    programme.write_text(kept + word)
+    home.run()
+    assert home.sql("SELECT count(*) FROM insiders.insiders_membership WHERE customer_id = 'mistyped'") == [(0,)]
+    assert [one.outcome for one in home.told if "mistyped" in one.outcome] != []
+    programme.write_text(kept)
+    home.run()
 
 
 def test_a_programme_that_cannot_be_is_told_and_changes_nothing(home: Home) -> None:

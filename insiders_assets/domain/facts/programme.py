@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 
+from insiders_assets.contracts.programme import INSIDE, OUTSIDE
 from insiders_assets.domain.facts.fact import MEMBERSHIP, Fact
 
 
 def programme_facts(month: dt.date) -> list[Fact]:
     """Who came and went, and how faithful the month's suggested rule is."""
+
+    inside = f"({', '.join(repr(status) for status in INSIDE)})"
+    now, before = f"status IN {inside}", f"coalesce(status_before, '{OUTSIDE}') IN {inside}"
 
     def standing(key: str, description: str, where: str) -> Fact:
         sql = f"SELECT count(*) FROM insiders.insiders_membership WHERE month = DATE '{month}' AND {where}"
@@ -20,11 +24,11 @@ def programme_facts(month: dt.date) -> list[Fact]:
 
     return [
         standing("in_grace", "Insiders in grace: the rule does not hold for them at present", "status = 'grace'"),
-        standing("entered", "Customers who came in this month", "event = 'enter'"),
+        standing("entered", "Customers who came in this month", f"event IS NOT NULL AND {now} AND NOT {before}"),
         standing("returned", "Customers for whom the rule holds again", "event = 'return'"),
         standing("to_grace", "Insiders for whom the rule stopped holding this month", "event = 'grace'"),
-        standing("went", "Customers who went out this month", "event = 'exit'"),
-        standing("by_hand", "Statuses that a person changed this month", "event = 'override'"),
+        standing("went", "Customers who went out this month", f"event IS NOT NULL AND {before} AND NOT {now}"),
+        standing("by_hand", "Of all these changes, made by a person's word", "event = 'override'"),
         card(
             "f1", "Agreement of this month's suggested rule with its clustering (F1)", "f1", "share", "chosen, selected"
         ),
