@@ -68,6 +68,7 @@ def test_on_the_references_labels_the_card_is_its_one_line(customers: pd.DataFra
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_ten_seeds_agree(customers: pd.DataFrame) -> None:
     members = [candidate(customers, seed).rule.holds(columns(customers)) for seed in range(10)]
     found = pairwise_jaccard(members)
@@ -77,6 +78,7 @@ def test_ten_seeds_agree(customers: pd.DataFrame) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_eight_subsamples_agree_on_common_customers(customers: pd.DataFrame) -> None:
     draws = [np.random.default_rng(seed).random(len(customers)) < 0.8 for seed in range(8)]
     chosen = []
