@@ -36,18 +36,14 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         customers = customer_features.frame(["customer_id", "clusterable", "gross_revenue", "appearance_order"])
         embedded = customers.merge(tree_embedding.frame(), on="customer_id").sort_values("appearance_order")
         clusterable = customers["clusterable"].to_numpy(bool)
-        labels = pd.DataFrame(
-            {
-                "month": month.first_day,
-                "customer_id": customers["customer_id"],
-                "status": np.where(clusterable, SEGMENTED, NOT_CLUSTERABLE),
-            }
-        )
+
+        def labels(of_clusterable: str) -> pd.DataFrame:
+            status = np.where(clusterable, of_clusterable, NOT_CLUSTERABLE)
+            return pd.DataFrame({"month": month.first_day, "customer_id": customers["customer_id"], "status": status})
 
         def not_segmented(why: str) -> Made:
-            kept = labels.assign(status=np.where(clusterable, NOT_SEGMENTED, NOT_CLUSTERABLE))
             return Made(
-                kept.assign(cluster_rank=None, silhouette=None),
+                labels(NOT_SEGMENTED).assign(cluster_rank=None, silhouette=None),
                 metadata={"not segmented": f"{int(clusterable.sum())} clusterable customers {why}"},
             )
 
@@ -78,7 +74,7 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         scan = {k: mean for k, mean in found.scan.items() if np.isfinite(mean)}
         chart = as_markdown(line_chart(scan, CLUSTERS), "mean silhouette") if CLUSTERS in scan and len(scan) > 1 else ""
         return Made(
-            labels.merge(ranked.astype({"cluster_rank": "int64[pyarrow]"}), on="customer_id", how="left"),
+            labels(SEGMENTED).merge(ranked.astype({"cluster_rank": "int64[pyarrow]"}), on="customer_id", how="left"),
             metadata={
                 "segments": shown_as_table(segments),
                 "silhouette": round(float(np.nanmean(found.silhouettes)), 4),

@@ -88,12 +88,11 @@ def bands(scope: str, inputs: Mapping[str, Dataset], recipe: str) -> Bands:
     """Members of a month, and the band below them: as many others, first by the consensus; with the reference recipe
     the second segment."""
     members = member_ids(inputs["insiders_membership"].only(scope))["customer_id"].to_pylist()
+    inside = set(members)
     if recipe != PRODUCT:
-        inside = set(members)
         second = chosen_in(inputs["cluster_labels"].only(scope), "cluster_rank", NEXT_SEGMENT)
         return Bands(members, [one for one in second if one not in inside])
     ranked = inputs["customer_consensus"].only(scope).arrow(["customer_id", "consensus_rank"]).sort_by("consensus_rank")
-    inside = set(members)
     others = [one for one in ranked["customer_id"].to_pylist() if one not in inside]
     return Bands(members, others[: len(members)])
 

@@ -8,6 +8,7 @@ import dagster as dg
 
 from insiders_assets.assets.monthly import Made, Month, monthly_asset, shown_as_table
 from insiders_assets.contracts.actions import MARKETING_ACTIONS
+from insiders_assets.domain.programme import BY_RANK
 from insiders_assets.domain.rules import Rule, parse_rule
 from insiders_assets.partitions import window
 from insiders_assets.storage.lake import Dataset
@@ -51,8 +52,5 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
 
 def _rule(inputs: Mapping[str, Dataset]) -> Rule | None:
     """The rule in force, where there is one and the programme does not go by rank."""
-    told = inputs["insiders_membership"].arrow(["rule"])["rule"].drop_null()
-    try:
-        return parse_rule(told[0].as_py()) if len(told) else None
-    except ValueError:
-        return None
+    told = inputs["insiders_membership"].arrow(["rule"])["rule"].drop_null().slice(length=1).to_pylist()
+    return parse_rule(told[0]) if told and told[0] != BY_RANK else None

@@ -3,11 +3,10 @@
 Belongs here: views in those tools' column names. Does not belong here: statuses and reasons (:mod:`.programme`).
 """
 
-from insiders_assets.contracts.programme import INSIDE
+from insiders_assets.contracts.programme import INSIDE_SQL
 from insiders_assets.contracts.table import View
 
 AUDIENCE = "insiders"
-_INSIDE = f"({', '.join(repr(status) for status in INSIDE)})"
 _LAST = "(SELECT max(month) FROM insiders.insiders_membership)"
 
 AUDIENCE_MEMBERSHIPS = View(
@@ -15,7 +14,7 @@ AUDIENCE_MEMBERSHIPS = View(
     "Who is in at the end of the last month, those in grace among them.",
     f"""
     SELECT '{AUDIENCE}' AS audience_id, customer_id AS person_id
-    FROM insiders.insiders_membership WHERE month = {_LAST} AND status IN {_INSIDE}
+    FROM insiders.insiders_membership WHERE month = {_LAST} AND status IN {INSIDE_SQL}
     """,
 )
 
@@ -25,9 +24,9 @@ AUDIENCE_EVENTS = View(
     "change between provisional, member and grace is neither. Additions less removals are the change of the group.",
     f"""
     SELECT '{AUDIENCE}' AS audience_id, customer_id AS person_id,
-           CASE WHEN status IN {_INSIDE} THEN 'enter' ELSE 'exit' END AS event_type,
+           CASE WHEN status IN {INSIDE_SQL} THEN 'enter' ELSE 'exit' END AS event_type,
            CAST(month + INTERVAL '1 month' AS timestamp) AS timestamp
     FROM insiders.insiders_membership
-    WHERE event IS NOT NULL AND (status IN {_INSIDE}) <> (coalesce(status_before, 'outside') IN {_INSIDE})
+    WHERE event IS NOT NULL AND (status IN {INSIDE_SQL}) <> (coalesce(status_before, 'outside') IN {INSIDE_SQL})
     """,
 )

@@ -10,6 +10,8 @@ OUTSIDE, PROVISIONAL, MEMBER, GRACE, LEFT = "outside", "provisional", "member", 
 STATUSES = (OUTSIDE, PROVISIONAL, MEMBER, GRACE, LEFT)
 # Those who have the programme's advantages.
 INSIDE = (PROVISIONAL, MEMBER, GRACE)
+# The same for an `IN` of SQL.
+INSIDE_SQL = f"({', '.join(repr(status) for status in INSIDE)})"
 EVENTS = ("enter", "exit", "grace", "return", "override")
 BY_CONSENSUS, BY_TOP_SEGMENT = "consensus", "top segment"
 

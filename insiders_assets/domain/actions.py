@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from insiders_assets.contracts.actions import IN, IN_GRACE, OUT
-from insiders_assets.contracts.programme import GRACE, INSIDE
+from insiders_assets.contracts.programme import GRACE, INSIDE_SQL
 from insiders_assets.domain.rules import Condition, Rule
 
 MOST_PER_GROUP = 3
@@ -25,8 +25,10 @@ LATE, FEWEST_DATES = 2, 3
 # A tenth of what was bought came back, more than once.
 MUCH_RETURNED, FEWEST_RETURNS = 0.10, 2
 
-_INSIDE = f"({', '.join(repr(status) for status in INSIDE)})"
-STATE = f"CASE WHEN m.status = '{GRACE}' THEN '{IN_GRACE}' WHEN m.status IN {_INSIDE} THEN '{IN}' ELSE '{OUT}' END"
+_IS_OUT = f"coalesce(m.status, '{OUT}') NOT IN {INSIDE_SQL}"
+# Whom a person has excluded is nobody's target.
+_NOT_EXCLUDED = f"NOT (m.override_reason IS NOT NULL AND {_IS_OUT})"
+STATE = f"CASE WHEN m.status = '{GRACE}' THEN '{IN_GRACE}' WHEN m.status IN {INSIDE_SQL} THEN '{IN}' ELSE '{OUT}' END"
 FROM = (
     "FROM insiders.customer_features f "
     "JOIN insiders.customer_segments s ON s.month = f.month AND s.customer_id = f.customer_id "
@@ -103,23 +105,18 @@ def actions_of(months_in_window: int, rule: Rule | None, leave_share: float) -> 
     ]
 
 
-# Whom a person has excluded is nobody's target.
-_NOT_EXCLUDED = f"NOT (m.override_reason IS NOT NULL AND coalesce(m.status, '{OUT}') NOT IN {_INSIDE})"
-
-
 def counting(action: Action, month: dt.date) -> str:
     """SQL: segment, state, customers and money of an action, a row per group."""
     return (
-        f"SELECT s.segment_id, {STATE} AS state, count(*), CAST(sum({action.money}) AS double precision) {FROM} "
-        f"WHERE f.month = DATE '{month}' AND {_NOT_EXCLUDED} AND {action.where} GROUP BY 1, 2"
+        f"SELECT s.segment_id, {STATE} AS state, count(*), CAST(sum({action.money}) AS double precision) "
+        f"{_whom(action, month)} GROUP BY 1, 2"
     )
 
 
 def listing(action: Action, month: dt.date, segment: int, state: str) -> str:
     """SQL: the customers of one group of an action, most money first."""
     return (
-        f"SELECT f.customer_id, {action.money} AS money {FROM} WHERE f.month = DATE '{month}' "
-        f"AND {_NOT_EXCLUDED} AND {action.where} "
+        f"SELECT f.customer_id, {action.money} AS money {_whom(action, month)} "
         f"AND s.segment_id = {segment} AND {STATE} = '{state}' ORDER BY money DESC, f.customer_id"
     )
 
@@ -157,6 +154,11 @@ def chosen(
     ]
 
 
+def _whom(action: Action, month: dt.date) -> str:
+    """From which tables, and where: the customers of a month for whom an action's condition holds."""
+    return f"{FROM} WHERE f.month = DATE '{month}' AND {_NOT_EXCLUDED} AND {action.where}"
+
+
 def _near(rule: Rule, leave_share: float, monthly: str) -> Action:
     kept = [Condition(f"f.{one.feature}", one.direction, one.kept(leave_share)) for one in rule.conditions]
     near = Rule(tuple(kept), rule.connective).sql
@@ -165,8 +167,7 @@ def _near(rule: Rule, leave_share: float, monthly: str) -> Action:
         "bring_in",
         ("Tell them what is missing to come in", "Dizer o que falta para entrar"),
         (f"out, with at least {share} of what the rule asks for", f"fora, com pelo menos {share} do que a regra pede"),
-        f"f.clusterable AND coalesce(m.status, '{OUT}') NOT IN {_INSIDE} AND NOT coalesce(m.rule_holds, FALSE) "
-        f"AND ({near})",
+        f"f.clusterable AND {_IS_OUT} AND NOT coalesce(m.rule_holds, FALSE) AND ({near})",
         monthly,
         "what they spend a month, on average over the window",
     )

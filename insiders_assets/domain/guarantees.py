@@ -155,11 +155,8 @@ def interval_of_mean(values: np.ndarray, ddof: int = 0) -> tuple[float, float]:
 
 def cliffs_delta(first: np.ndarray, second: np.ndarray) -> float:
     """Cliff's (1993) delta: P(first > second) - P(first < second), over all pairs. O((n + m) log(n + m))."""
-    ordered = np.sort(second)
-    below = np.searchsorted(ordered, first, side="left").sum()
-    above = (len(ordered) - np.searchsorted(ordered, first, side="right")).sum()
     # Counted in whole numbers: two groups that are alike are exactly so.
-    return float(int(below - above) / (len(first) * len(second)))
+    return float(int(_lead(first, second).sum()) / (len(first) * len(second)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -172,12 +169,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted.tolist()
 
 
-def _dominance(these: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """For each of `these` the share of `others` below it less the share above it."""
+def _lead(these: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """For each of `these` how many of `others` are below it, less how many are above it."""
     ordered = np.sort(others)
     below = np.searchsorted(ordered, these, side="left")
     above = len(ordered) - np.searchsorted(ordered, these, side="right")
-    return (below - above) / len(ordered)
+    return below - above
 
 
 def _interval_of_delta(
@@ -186,7 +183,7 @@ def _interval_of_delta(
     if min(len(first), len(second)) < 2:
         return np.nan, np.nan, ASYMPTOTIC
     # Where every customer of a group stands alike to the other group, no resample says anything else.
-    varied = np.ptp(_dominance(first, second)) > 0 or np.ptp(_dominance(second, first)) > 0
+    varied = np.ptp(_lead(first, second)) > 0 or np.ptp(_lead(second, first)) > 0
     if bootstrapped and varied and max(len(first), len(second)) <= MOST_FOR_BOOTSTRAP:
         return *_bootstrapped(first, second, seed), BCA
     return *_by_variance(first, second), ASYMPTOTIC
@@ -219,7 +216,7 @@ def _by_variance(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
     from scipy.stats import norm
 
     n, m = len(first), len(second)
-    of_first, of_second = _dominance(first, second), -_dominance(second, first)
+    of_first, of_second = _lead(first, second) / m, -_lead(second, first) / n
     delta = of_first.mean()
     ordered = np.sort(second)
     ties = np.searchsorted(ordered, first, side="right") - np.searchsorted(ordered, first, side="left")

@@ -227,13 +227,15 @@ def _train(
     training.begin(model)
     noise = np.random.default_rng(seed)
     least, best = (np.inf, epochs) if held is None else (float(np.mean(held[1] ** 2)), 0)
+    wanted = seen[1].astype("float32")
+    tested = held and tuple(one.astype("float32") for one in held)
     for epoch in range(1, epochs + 1):
         inputs = seen[0].copy()
         inputs[:, : LAGS + 1] += noise.normal(0.0, NOISE, (len(inputs), LAGS + 1))
-        training.step(inputs.astype("float32"), seen[1].astype("float32"))
-        if held is None:
+        training.step(inputs.astype("float32"), wanted)
+        if tested is None:
             continue
-        error = float(training.error(held[0].astype("float32"), held[1].astype("float32")))
+        error = float(training.error(*tested))
         if error < least:
             least, best = error, epoch
         elif epoch - best >= PATIENCE:

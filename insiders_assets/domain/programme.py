@@ -21,6 +21,8 @@ from insiders_assets.domain.rules import Rule, parse_rule
 
 # What the programme calls the rules that it finds itself.
 CANDIDATE = "candidate"
+# What stands for a rule where the programme goes by the rank.
+BY_RANK = "by rank"
 
 
 def _month(value: Any) -> dt.date:
@@ -145,7 +147,7 @@ class RuleInForce:
     @property
     def text(self) -> str:
         """Its conditions as SQL."""
-        return self.rule.sql if self.rule else "by rank"
+        return self.rule.sql if self.rule else BY_RANK
 
 
 @dataclass(frozen=True)

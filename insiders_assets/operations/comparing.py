@@ -50,4 +50,5 @@ def compare_if_due(lookup: Lookup, instance: dg.DagsterInstance, month: dt.date,
     reasons = [reason for asset in COMPARISON_TABLES if (reason := reason_to_make(lookup, asset, month))]
     if embedded and embedded.rows and reasons:
         execute(platform.settings, instance, COMPARE, key, tell, why=f"comparison: {reasons[0]}")
+        lookup.forget(key)
     show_comparison(platform, key)

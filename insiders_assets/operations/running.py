@@ -152,12 +152,12 @@ def _bring_up(platform: Platform, instance: dg.DagsterInstance, months: Months, 
             _refuse_unless_made(lookup, month)
         publish_what_readers_lack(platform, key_of(month), looking_at_rows=made_again)
         show_page(platform, key_of(month))
-        show_trace(platform, instance, key_of(month))
+        show_trace(lookup, instance, key_of(month))
         if not due:
             tell(Progress(f"{month:%Y-%m}", "all assets", "up to date"))
     if wanted.compares and platform.settings.compare == LAST and months.wanted:
         compare_if_due(lookup, instance, months.wanted[-1], tell)
-        show_trace(platform, instance, key_of(months.wanted[-1]))
+        show_trace(lookup, instance, key_of(months.wanted[-1]))
 
 
 def _refuse_unless_made(lookup: Lookup, month: dt.date) -> None:

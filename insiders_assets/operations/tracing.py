@@ -19,7 +19,7 @@ import dagster as dg
 
 import insiders_assets
 from insiders_assets.assets import customer_consensus, group_comparisons, programme_rule, revenue_forecast
-from insiders_assets.assets.platform import Platform
+from insiders_assets.automation.due import Lookup
 from insiders_assets.contracts.catalogue import TABLES_BY_MONTH
 from insiders_assets.domain import embedding
 from insiders_assets.operations.pages import place_of_page, write_whole
@@ -40,21 +40,20 @@ SEEDS = {
 }
 
 
-def show_trace(platform: Platform, instance: dg.DagsterInstance, month: str) -> None:
+def show_trace(lookup: Lookup, instance: dg.DagsterInstance, month: str) -> None:
     """Write a month's record beside its page, unless the one that stands there is of the same versions.
 
     Raises
     ------
     StorageError: the home cannot be written.
     """
-    target = place_of_page(platform.settings, month).with_suffix(".trace.json")
+    settings = lookup.platform.settings
+    target = place_of_page(settings, month).with_suffix(".trace.json")
     versions = {
-        asset: version
-        for asset, table in TABLES_BY_MONTH.items()
-        if (version := platform.lake.current(table.name, month))
+        asset: version for asset, table in TABLES_BY_MONTH.items() if (version := lookup.current(table.name, month))
     }
     if _made_at(target) != {asset: version.recorded_at for asset, version in versions.items()}:
-        written = json.dumps(trace(platform.settings, instance, month, versions), indent=1)
+        written = json.dumps(trace(settings, instance, month, versions), indent=1)
         write_whole(target, written.encode())
 
 

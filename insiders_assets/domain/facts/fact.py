@@ -8,10 +8,10 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from insiders_assets.contracts.programme import INSIDE
+from insiders_assets.contracts.programme import INSIDE_SQL
 
 MEMBERSHIP = "insiders_membership"
-MEMBER = f"m.status IN ({', '.join(repr(status) for status in INSIDE)})"
+MEMBER = f"m.status IN {INSIDE_SQL}"
 
 
 @dataclass(frozen=True)

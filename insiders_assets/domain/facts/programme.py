@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 
-from insiders_assets.contracts.programme import INSIDE, OUTSIDE
+from insiders_assets.contracts.programme import INSIDE_SQL, OUTSIDE
 from insiders_assets.domain.facts.fact import MEMBERSHIP, Fact
 
 
 def programme_facts(month: dt.date) -> list[Fact]:
     """Who came and went, and how faithful the month's suggested rule is."""
-
-    inside = f"({', '.join(repr(status) for status in INSIDE)})"
-    now, before = f"status IN {inside}", f"coalesce(status_before, '{OUTSIDE}') IN {inside}"
+    now, before = f"status IN {INSIDE_SQL}", f"coalesce(status_before, '{OUTSIDE}') IN {INSIDE_SQL}"
 
     def standing(key: str, description: str, where: str) -> Fact:
         sql = f"SELECT count(*) FROM insiders.insiders_membership WHERE month = DATE '{month}' AND {where}"
