@@ -26,7 +26,7 @@ from insiders_assets.storage.lake import Lake
 from insiders_tests.servers import S3, tcp_postgres
 
 SHOP = ShopParameters(
-    first_month=dt.date(2024, 1, 1), months=3, customers=135, articles=100, seed=3, invoices_per_month=1.5
+    first_month=dt.date(2024, 1, 1), months=3, customers=220, articles=100, seed=3, invoices_per_month=1.5
 )
 TODAY = dt.date(2024, 4, 2)
 MONTHS = ["2024-01", "2024-02", "2024-03"]
