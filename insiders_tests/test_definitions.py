@@ -50,7 +50,15 @@ ASSETS = {
     ],
     "holdout_plan": ["customer_purchases", "insiders_membership"],
     "holdout_assignment": ["customer_purchases", "insiders_membership"],
-    "marketing_actions": ["customer_features", "customer_segments", "insiders_membership", "month_totals"],
+    "product_affinities": ["raw_invoices"],
+    "affinity_candidates": ["customer_features", "product_affinities", "raw_invoices"],
+    "marketing_actions": [
+        "affinity_candidates",
+        "customer_features",
+        "customer_segments",
+        "insiders_membership",
+        "month_totals",
+    ],
     "revenue_forecast": ["insiders_membership", "raw_invoices"],
     "insiders_report": [
         "cluster_labels",

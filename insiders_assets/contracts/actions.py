@@ -22,11 +22,18 @@ MARKETING_ACTIONS = Table(
         Column("position", WHOLE, "Order among the actions of this segment and state, most money first.", at_least=1),
         Column("customers", WHOLE, "Customers for whom the condition holds.", at_least=1),
         Column("money", REAL, "Money at stake in the shop's currency, as `money_is` says.", precision=2),
-        Column("money_is", TEXT, "What that money is."),
+        Column("money_is", TEXT, "What the money is, in English."),
         Column("action_en", TEXT, "The action in English."),
         Column("action_pt", TEXT, "The action in Portuguese."),
         Column("condition_en", TEXT, "For whom, in English."),
         Column("condition_pt", TEXT, "For whom, in Portuguese."),
-        Column("list_sql", TEXT, "Query on the warehouse that gives these customers, each with the money at stake."),
+        # Added later, so that homes of before can take it.
+        Column("money_is_pt", TEXT, "What the money is, in Portuguese.", nullable=True),
+        Column(
+            "list_sql",
+            TEXT,
+            "Query on the warehouse that gives these customers, each with the money at stake, and with what to "
+            "recommend where that is the action.",
+        ),
     ),
 )

@@ -4,6 +4,7 @@ Belongs here: the lists. Does not belong here: what a table promises (the module
 """
 
 from insiders_assets.contracts.actions import MARKETING_ACTIONS
+from insiders_assets.contracts.affinities import AFFINITY_CANDIDATES, PRODUCT_AFFINITIES
 from insiders_assets.contracts.audience import AUDIENCE_EVENTS, AUDIENCE_MEMBERSHIPS
 from insiders_assets.contracts.comparisons import CLUSTERER_TRIALS, EMBEDDING_SPACES
 from insiders_assets.contracts.customers import CUSTOMER_FEATURES, CUSTOMER_PURCHASES, MONTH_TOTALS
@@ -45,6 +46,8 @@ MONTHLY_TABLES: dict[str, Table] = {
     "group_comparisons": GROUP_COMPARISONS,
     "holdout_plan": HOLDOUT_PLAN,
     "holdout_assignment": HOLDOUT_ASSIGNMENT,
+    "product_affinities": PRODUCT_AFFINITIES,
+    "affinity_candidates": AFFINITY_CANDIDATES,
     "marketing_actions": MARKETING_ACTIONS,
     "revenue_forecast": REVENUE_FORECAST,
     "insiders_report": REPORT_FACTS,

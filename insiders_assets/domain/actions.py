@@ -16,6 +16,7 @@ from typing import Any
 
 from insiders_assets.contracts.actions import IN, IN_GRACE, OUT
 from insiders_assets.contracts.programme import GRACE, INSIDE_SQL
+from insiders_assets.domain.messages import Message, Numeral, say
 from insiders_assets.domain.rules import Condition, Rule
 
 MOST_PER_GROUP = 3
@@ -36,71 +37,86 @@ FROM = (
 )
 
 
+# One pair of articles for each customer at most, so that nobody is counted twice.
+FROM_CANDIDATES = "JOIN insiders.affinity_candidates a ON a.month = f.month AND a.customer_id = f.customer_id"
+A_MONTH = say("what they spend a month, on average over the window")
+
+
 @dataclass(frozen=True)
 class Action:
-    """An action. `where` and `money` are SQL over customer_features (f), customer_segments (s) and insiders_membership
-    (m); `money_is` says what the money is."""
+    """An action: what to do, for whom, and what its money is, in words; the same in SQL.
+
+    where, money: over customer_features (f), customer_segments (s), insiders_membership (m) and what is `joined`.
+    listed: further columns of the list, which it takes to act.
+    """
 
     name: str
-    action: tuple[str, str]
-    condition: tuple[str, str]
+    action: Message
+    condition: Message
+    money_is: Message
     where: str
     money: str
-    money_is: str
+    joined: str = ""
+    listed: str = ""
 
 
 def actions_of(months_in_window: int, rule: Rule | None, leave_share: float) -> list[Action]:
     """The actions that a month can choose from. `rule`: in force, or None where the programme goes by rank;
     `leave_share`: how much of it a customer has to have to count as near."""
     monthly = f"f.gross_revenue / {months_in_window}"
-    a_month = "what they spend a month, on average over the window"
     near = [_near(rule, leave_share, monthly)] if rule else []
     return [
         Action(
             "win_back",
-            (
-                "Win back: an offer with a date, before they are lost",
-                "Reconquistar: uma oferta com prazo, antes da perda",
+            say("Win back: an offer with a date, before they are lost"),
+            say(
+                "active on {days} days or more, and no purchase for more than {times} times their own mean gap",
+                days=Numeral(FEWEST_DATES),
+                times=Numeral(LATE),
             ),
-            (
-                f"active on {FEWEST_DATES} days or more, and no purchase for more than {LATE} times their own mean gap",
-                f"ativos em {FEWEST_DATES} dias ou mais, e sem compra há mais de {LATE} vezes o seu intervalo médio",
-            ),
+            A_MONTH,
             f"f.activity_dates >= {FEWEST_DATES} AND f.recency_days > {LATE} * f.avg_recency_days",
             monthly,
-            a_month,
         ),
         Action(
             "keep_in",
-            ("Tell them what they lack to stay", "Avisar o que falta para permanecer"),
-            ("in grace: the rule in force does not hold for them", "em carência: a regra em vigor não vale para eles"),
+            say("Tell them what they lack to stay"),
+            say("in grace: the rule in force does not hold for them"),
+            A_MONTH,
             f"m.status = '{GRACE}'",
             monthly,
-            a_month,
         ),
         *near,
         Action(
+            "recommend",
+            say("Recommend the article that goes with what they have"),
+            say("bought one article of a pair that the same customers buy, and never the other one in the window"),
+            say("what they would spend on that article in a window if they were like those who have both"),
+            "TRUE",
+            "a.money",
+            FROM_CANDIDATES,
+            "a.antecedent, a.consequent",
+        ),
+        Action(
             "look_at_returns",
-            ("Ask what was wrong, and look at the articles", "Perguntar o que houve e examinar os artigos"),
-            (
-                f"{MUCH_RETURNED:.0%} or more of what they bought came back, {FEWEST_RETURNS} times or more",
-                f"{MUCH_RETURNED:.0%} ou mais do que compraram voltou, {FEWEST_RETURNS} vezes ou mais",
+            say("Ask what was wrong, and look at the articles"),
+            say(
+                "{share} or more of what they bought came back, {times} times or more",
+                share=Numeral(f"{MUCH_RETURNED:.0%}"),
+                times=Numeral(FEWEST_RETURNS),
             ),
+            say("what they sent back in the window"),
             f"f.returns_ratio >= {MUCH_RETURNED} AND f.number_returns >= {FEWEST_RETURNS}",
             "f.monetary_returns",
-            "what they sent back in the window",
         ),
         Action(
             "second_visit",
-            ("Invite to a second purchase", "Convidar para uma segunda compra"),
-            (
-                "bought on one day only, no longer ago than half of the clusterable customers",
-                "compraram em um único dia, não há mais tempo que metade dos clientes agrupáveis",
-            ),
+            say("Invite to a second purchase"),
+            say("bought on one day only, no longer ago than half of the clusterable customers"),
+            say("what they spent on that day"),
             "f.purchases > 0 AND NOT f.clusterable AND f.recency_days <= (SELECT percentile_cont(0.5) WITHIN GROUP "
             "(ORDER BY c.recency_days) FROM insiders.customer_features c WHERE c.month = f.month AND c.clusterable)",
             "f.gross_revenue",
-            "what they spent on that day",
         ),
     ]
 
@@ -115,8 +131,9 @@ def counting(action: Action, month: dt.date) -> str:
 
 def listing(action: Action, month: dt.date, segment: int, state: str) -> str:
     """SQL: the customers of one group of an action, most money first."""
+    columns = ", ".join(filter(None, ("f.customer_id", f"{action.money} AS money", action.listed)))
     return (
-        f"SELECT f.customer_id, {action.money} AS money {_whom(action, month)} "
+        f"SELECT {columns} {_whom(action, month)} "
         f"AND s.segment_id = {segment} AND {STATE} = '{state}' ORDER BY money DESC, f.customer_id"
     )
 
@@ -124,8 +141,9 @@ def listing(action: Action, month: dt.date, segment: int, state: str) -> str:
 def chosen(
     counted: Iterable[tuple[Action, Sequence[tuple[int, str, int, float]]]], month: dt.date
 ) -> list[dict[str, Any]]:
-    """Rows of MARKETING_ACTIONS: of each segment and state the MOST_PER_GROUP actions with the most money, none with
-    fewer than FEWEST_CUSTOMERS. `counted`: each action with the rows of :func:`counting`."""
+    """Rows of MARKETING_ACTIONS, their words as messages under `words`: of each segment and state the MOST_PER_GROUP
+    actions with the most money, none with fewer than FEWEST_CUSTOMERS. `counted`: each action with the rows of
+    :func:`counting`."""
     groups: dict[tuple[int, str], list[tuple[float, int, Action]]] = {}
     for action, rows in counted:
         for segment, state, customers, money in rows:
@@ -140,11 +158,7 @@ def chosen(
             "position": position,
             "customers": customers,
             "money": money,
-            "money_is": action.money_is,
-            "action_en": action.action[0],
-            "action_pt": action.action[1],
-            "condition_en": action.condition[0],
-            "condition_pt": action.condition[1],
+            "words": {"action": action.action, "condition": action.condition, "money_is": action.money_is},
             "list_sql": listing(action, month, segment, state),
         }
         for (segment, state), found in sorted(groups.items())
@@ -156,18 +170,17 @@ def chosen(
 
 def _whom(action: Action, month: dt.date) -> str:
     """From which tables, and where: the customers of a month for whom an action's condition holds."""
-    return f"{FROM} WHERE f.month = DATE '{month}' AND {_NOT_EXCLUDED} AND {action.where}"
+    return f"{FROM} {action.joined} WHERE f.month = DATE '{month}' AND {_NOT_EXCLUDED} AND {action.where}"
 
 
 def _near(rule: Rule, leave_share: float, monthly: str) -> Action:
     kept = [Condition(f"f.{one.feature}", one.direction, one.kept(leave_share)) for one in rule.conditions]
     near = Rule(tuple(kept), rule.connective).sql
-    share = f"{leave_share:.0%}"
     return Action(
         "bring_in",
-        ("Tell them what is missing to come in", "Dizer o que falta para entrar"),
-        (f"out, with at least {share} of what the rule asks for", f"fora, com pelo menos {share} do que a regra pede"),
+        say("Tell them what is missing to come in"),
+        say("out, with at least {share} of what the rule asks for", share=Numeral(f"{leave_share:.0%}")),
+        A_MONTH,
         f"f.clusterable AND {_IS_OUT} AND NOT coalesce(m.rule_holds, FALSE) AND ({near})",
         monthly,
-        "what they spend a month, on average over the window",
     )

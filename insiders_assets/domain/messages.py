@@ -13,9 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
+class Numeral(str):
+    """A number as English writes it, 1,234.5: a part in which every language puts its own marks."""
+
+
 @dataclass(frozen=True)
 class Message:
-    """A template such as "{count} of {all}" and its parts, which may be messages themselves."""
+    """A template such as "{count} of {all}" and its parts: text, numerals, dates, or messages themselves."""
 
     template: str
     parts: Mapping[str, Any] = field(default_factory=dict)

@@ -19,7 +19,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_currency, format_decimal, format_percent
 
-from insiders_assets.domain.messages import Message, say
+from insiders_assets.domain.messages import Message, Numeral, say
 
 ENGLISH, PORTUGUESE = "en", "pt-BR"
 LANGUAGES = (ENGLISH, PORTUGUESE)
@@ -51,7 +51,14 @@ class Language:
     def _part(self, part: Any) -> str:
         if isinstance(part, dt.date):
             return self.month(part)
+        if isinstance(part, Numeral):
+            return self.numeral(part)
         return self.tell(part)
+
+    def numeral(self, written: Numeral) -> str:
+        """A number that is already written, with this language's marks."""
+        marks = self.locale.number_symbols["latn"]
+        return written.translate(str.maketrans({",": marks["group"], ".": marks["decimal"]}))
 
     def number(self, value: float, decimals: int = 0) -> str:
         """A plain number: 1,234.50 or 1.234,50. What rounds to zero has no minus."""
