@@ -1,4 +1,7 @@
-"""product_affinities and affinity_candidates [month]: articles that the same customers buy, and whom to offer them."""
+"""product_affinities and affinity_candidates [month]: articles that the same customers buy, and whom to offer them.
+
+Counted by DuckDB on whatever engine the features are made: three passes over the lines of the window, which it spills.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import pyarrow.compute as pc
 from insiders_assets.assets.monthly import Made, Month, monthly_asset, shown_as_table
 from insiders_assets.contracts.affinities import AFFINITY_CANDIDATES, PRODUCT_AFFINITIES
 from insiders_assets.partitions import window
-from insiders_assets.storage.engine import Engine
+from insiders_assets.storage.engine import DuckDBEngine
 from insiders_assets.storage.lake import Dataset
 
 if TYPE_CHECKING:
@@ -34,7 +37,7 @@ def build_pairs(partitions: dg.PartitionsDefinition, history_months: int) -> dg.
         from insiders_assets.domain.affinities import months_with_sales
         from insiders_assets.domain.affinity_pairs import FEWEST_MONTHS, later_from
 
-        engine = month.platform.distributed
+        engine = month.platform.engine
         lines = engine.table(raw_invoices)
         months = engine.run(months_with_sales(lines))["month"].to_pylist()
         split = later_from(months)
@@ -82,7 +85,7 @@ def build_candidates(partitions: dg.PartitionsDefinition, history_months: int) -
             return Made(AFFINITY_CANDIDATES.empty(), metadata={"no candidate": "no pair of articles holds"})
         known = customer_features.arrow(["customer_id", "clusterable"])
         clusterable = known.filter(known["clusterable"]).select(["customer_id"])
-        engine = month.platform.distributed
+        engine = month.platform.engine
         lines, theirs, given = engine.table(raw_invoices), engine.table(clusterable), engine.table(rules)
         data = engine.run(candidates(lines, theirs, given, month.first_day))
         return Made(data, metadata={"customers": data.num_rows, "of clusterable customers": clusterable.num_rows})
@@ -90,7 +93,7 @@ def build_candidates(partitions: dg.PartitionsDefinition, history_months: int) -
     return affinity_candidates
 
 
-def pairs_of(engine: Engine, lines: ir.Table, split: dt.date) -> list[dict[str, Any]]:
+def pairs_of(engine: DuckDBEngine, lines: ir.Table, split: dt.date) -> list[dict[str, Any]]:
     """Rows of PRODUCT_AFFINITIES but for the month and `later_from`: counted on the engine, judged here, from numbers
     that the articles bound and not the customers."""
     from insiders_assets.domain import affinities

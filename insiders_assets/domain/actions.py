@@ -92,7 +92,7 @@ def actions_of(months_in_window: int, rule: Rule | None, leave_share: float) -> 
             say("Recommend the article that goes with what they have"),
             say("bought one article of a pair that the same customers buy, and never the other one in the window"),
             say("what they would spend on that article in a window if they were like those who have both"),
-            "TRUE",
+            "a.money > 0",
             "a.money",
             FROM_CANDIDATES,
             "a.antecedent, a.consequent",

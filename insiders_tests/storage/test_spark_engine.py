@@ -17,12 +17,10 @@ from sklearn.ensemble import RandomForestRegressor
 
 from insiders_assets.assets.monthly import Month
 from insiders_assets.assets.platform import Platform, open_platform
-from insiders_assets.assets.product_affinities import pairs_of
 from insiders_assets.assets.raw_invoices import clean_month
 from insiders_assets.contracts.customers import CUSTOMER_FEATURES
 from insiders_assets.contracts.lines import RAW_INVOICES
 from insiders_assets.contracts.table import content_hash
-from insiders_assets.domain.affinities import bought, candidates, most_bought
 from insiders_assets.domain.clustering import segment_by_landmarks
 from insiders_assets.domain.embedding import TREES, design_matrix, in_order_of_appearance
 from insiders_assets.domain.features import customer_features
@@ -147,20 +145,6 @@ def test_features_of_the_real_file_are_duckdb_s(real: Lines, spark: SparkEngine,
     assert pc.sum(ours["clusterable"]).as_py() == 2_967
     assert ours.schema.field("gross_revenue").type == pa.decimal128(18, 4)
     assert same(ours, real.features(duckdb))
-
-
-@needs_spark
-def test_articles_that_go_together_are_duckdb_s(made_up: Lines, spark: SparkEngine, duckdb: DuckDBEngine) -> None:
-    found = []
-    for engine in (spark, duckdb):
-        lines = engine.table(made_up.data)
-        codes = engine.run(most_bought(bought(lines, JULY)))["stock_code"].to_pylist()
-        rules = pa.table({"antecedent": codes[:1] * 2, "consequent": codes[1:3], "money": [1.5, 1.5]})
-        everybody = engine.table(engine.run(lines.select("customer_id").distinct()))
-        offered = engine.run(candidates(lines, everybody, engine.table(rules), JULY)).sort_by("customer_id")
-        found.append((pairs_of(engine, lines, JULY), offered.to_pylist()))
-    assert found[0] == found[1]
-    assert all(found[0])
 
 
 @needs_spark
