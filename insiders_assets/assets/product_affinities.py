@@ -47,7 +47,7 @@ def build_pairs(partitions: dg.PartitionsDefinition, history_months: int) -> dg.
         rows = pairs_of(engine, lines, split)
         if not rows:
             return Made(PRODUCT_AFFINITIES.empty(), metadata={"no pair": "no two articles are bought beyond chance"})
-        shown = ("antecedent_description", "consequent_description", "both", "confidence", "lift_alike_later", "holds")
+        shown = ("antecedent_description", "consequent_description", "both_customers", "confidence", "holds")
         return Made(
             [{"month": month.first_day, "later_from": split, **row} for row in rows],
             metadata={

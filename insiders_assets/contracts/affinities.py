@@ -27,9 +27,11 @@ PRODUCT_AFFINITIES = Table(
         Column("customers", WHOLE, "Identified customers who bought anything in the earlier months.", at_least=1),
         Column("antecedent_customers", WHOLE, "Of them, those who bought the antecedent then.", at_least=1),
         Column("consequent_customers", WHOLE, "Of them, those who bought the consequent then.", at_least=1),
-        Column("both", WHOLE, "Of them, those who bought both then.", at_least=1),
-        Column("support", REAL, "`both` as a share of `customers` (0-1).", at_least=0, at_most=1),
-        Column("confidence", REAL, "`both` as a share of `antecedent_customers` (0-1).", at_least=0, at_most=1),
+        Column("both_customers", WHOLE, "Of them, those who bought both then.", at_least=1),
+        Column("support", REAL, "`both_customers` as a share of `customers` (0-1).", at_least=0, at_most=1),
+        Column(
+            "confidence", REAL, "`both_customers` as a share of `antecedent_customers` (0-1).", at_least=0, at_most=1
+        ),
         Column(
             "lift",
             REAL,
@@ -40,7 +42,7 @@ PRODUCT_AFFINITIES = Table(
         Column(
             "lift_alike",
             REAL,
-            "`both` over what chance gives among customers who bought equally many different articles.",
+            "`both_customers` over what chance gives among customers who bought equally many different articles.",
             precision=4,
         ),
         Column("later_from", DATE, "First of the later months, the last quarter of the window's months with sales."),

@@ -133,7 +133,7 @@ def pair_rows(
         of_the_pair = {
             "position": at + 1,
             "customers": customers,
-            "both": both,
+            "both_customers": both,
             "support": both / customers,
             "lift": _lift(kept[EARLIER], first, second, at),
             "lift_alike": alike[EARLIER][at],

@@ -123,7 +123,7 @@ def test_the_figures_are_those_of_counting_by_hand(rows: list[dict[str, Any]], s
         "customers": customers,
         "antecedent_customers": one.sum(),
         "consequent_customers": other.sum(),
-        "both": both,
+        "both_customers": both,
         "support": both / customers,
         "confidence": both / one.sum(),
         "lift": both * customers / (one.sum() * other.sum()),
