@@ -8,11 +8,11 @@ import pandas as pd
 from insiders_assets.assets.monthly import Made, Month, monthly_asset, shown_as_table
 from insiders_assets.contracts.segments import (
     CUSTOMER_SEGMENTS,
-    NAMES_OF_OTHERS,
     NOT_CLUSTERABLE,
     NOT_CLUSTERABLE_ID,
     NOT_SEGMENTED_ID,
 )
+from insiders_assets.reporting.language import PORTUGUESE, Language
 from insiders_assets.storage.lake import Dataset
 
 
@@ -31,9 +31,12 @@ def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMap
         matched with the segments of the months before by the customers that they share. Names in English and
         Portuguese are given when a segment begins."""
         from insiders_assets.assets.segment_history import replayed_segments
+        from insiders_assets.domain.segment_names import NAMES_OF_OTHERS
 
         segmented, found = replayed_segments(cluster_labels, customer_features)
-        names = {segment.id: (segment.name_en, segment.name_pt) for segment in found.segments} | NAMES_OF_OTHERS
+        names = {segment.id: segment.name for segment in found.segments} | NAMES_OF_OTHERS
+        english = {one: str(name) for one, name in names.items()}
+        portuguese = {one: Language(PORTUGUESE).tell(name) for one, name in names.items()}
         labels = cluster_labels.only(month.key).frame(["customer_id", "status"])
         others = labels["status"].eq(NOT_CLUSTERABLE).map({True: NOT_CLUSTERABLE_ID, False: NOT_SEGMENTED_ID})
         own = pd.Series(found.ids, index=segmented, dtype="int64").reindex(labels["customer_id"].to_numpy(object))
@@ -44,18 +47,18 @@ def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMap
                     "month": month.first_day,
                     "customer_id": labels["customer_id"],
                     "segment_id": ids,
-                    "segment_en": [names[one][0] for one in ids],
-                    "segment_pt": [names[one][1] for one in ids],
+                    "segment_en": ids.map(english),
+                    "segment_pt": ids.map(portuguese),
                 }
             ),
             metadata={
                 "segments": shown_as_table(
                     [
-                        {"id": segment.id, "segment": segment.name_en, "customers": segment.customers}
+                        {"id": segment.id, "segment": str(segment.name), "customers": segment.customers}
                         for segment in found.segments
                     ]
                 ),
-                "changes": "; ".join(change.text_en for change in found.changes) or "none",
+                "changes": "; ".join(str(change.text) for change in found.changes) or "none",
             },
         )
 

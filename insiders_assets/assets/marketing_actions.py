@@ -12,7 +12,7 @@ from insiders_assets.contracts.actions import MARKETING_ACTIONS
 from insiders_assets.domain.programme import BY_RANK
 from insiders_assets.domain.rules import Rule, parse_rule
 from insiders_assets.partitions import window
-from insiders_assets.reporting.language import PORTUGUESE, Language
+from insiders_assets.reporting.language import PORTUGUESE, Language, in_both_languages
 from insiders_assets.storage.lake import Dataset
 
 
@@ -46,7 +46,7 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
             return Made(MARKETING_ACTIONS.empty(), metadata={"no action": "no condition holds for enough customers"})
         shown = ("segment_id", "state", "action", "customers", "money")
         return Made(
-            [in_both_languages(row) for row in rows],
+            [with_words(row) for row in rows],
             metadata={"actions": shown_as_table([{name: row[name] for name in shown} for row in rows], decimals=2)},
         )
 
@@ -59,15 +59,13 @@ def _rule(inputs: Mapping[str, Dataset]) -> Rule | None:
     return parse_rule(told[0]) if told and told[0] != BY_RANK else None
 
 
-def in_both_languages(row: Mapping[str, Any]) -> dict[str, Any]:
+def with_words(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of MARKETING_ACTIONS, from one whose words are messages."""
-    tell, words = Language(PORTUGUESE).tell, row["words"]
+    words = row["words"]
     return {
         **{name: value for name, value in row.items() if name != "words"},
-        "action_en": str(words["action"]),
-        "action_pt": tell(words["action"]),
-        "condition_en": str(words["condition"]),
-        "condition_pt": tell(words["condition"]),
+        **in_both_languages("action", words["action"]),
+        **in_both_languages("condition", words["condition"]),
         "money_is": str(words["money_is"]),
-        "money_is_pt": tell(words["money_is"]),
+        "money_is_pt": Language(PORTUGUESE).tell(words["money_is"]),
     }

@@ -7,6 +7,7 @@ import numpy as np
 
 from insiders_assets.assets.monthly import Made, Month, monthly_asset
 from insiders_assets.contracts.programme import BY_CONSENSUS, BY_TOP_SEGMENT, PROGRAMME_RULE
+from insiders_assets.reporting.language import PORTUGUESE, Language
 from insiders_assets.settings import PRODUCT
 from insiders_assets.storage.lake import Dataset
 
@@ -50,6 +51,8 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             )
         card = find_rule(customers.columns, is_chosen, settings.programme_features, SEED)
         row = card_row(month.first_day, card, is_chosen, basis, settings.programme_min_fidelity)
+        rule = row["rule_in_words"]
+        row |= {"rule_in_words": str(rule), "rule_in_portuguese": Language(PORTUGUESE).tell(rule)}
         exceptions = customers.ids[card.exceptions]
         more = f" and {len(exceptions) - MOST_NAMED} more" if len(exceptions) > MOST_NAMED else ""
         return Made(

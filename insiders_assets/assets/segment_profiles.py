@@ -7,13 +7,9 @@ from typing import Any
 import dagster as dg
 
 from insiders_assets.assets.monthly import Made, Month, monthly_asset
-from insiders_assets.contracts.segments import (
-    NAMES_OF_OTHERS,
-    NOT_CLUSTERABLE_ID,
-    PROFILE_OF_NOT_CLUSTERABLE,
-    SEGMENT_PROFILES,
-)
+from insiders_assets.contracts.segments import NOT_CLUSTERABLE_ID, SEGMENT_PROFILES
 from insiders_assets.contracts.table import as_floats
+from insiders_assets.reporting.language import in_both_languages
 from insiders_assets.storage.lake import Dataset
 
 
@@ -37,23 +33,20 @@ def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMap
             {
                 "month": month.first_day,
                 "segment_id": one.id,
-                "name_en": one.name_en,
-                "name_pt": one.name_pt,
-                "profile_en": one.profile_en,
-                "profile_pt": one.profile_pt,
+                **in_both_languages("name", one.name),
+                **in_both_languages("profile", one.profile),
                 "customers": one.customers,
                 "cluster_rank": one.rank,
                 "mean_revenue": one.mean_revenue,
                 "born": one.born,
                 "kept": one.kept,
-                "change_en": one.change_en,
-                "change_pt": one.change_pt,
+                **(in_both_languages("change", one.change) if one.change else {}),
             }
             for one in found.segments
         ]
         return Made(
             [*rows, _of_others(month, customer_features.only(month.key))],
-            metadata={"segments": len(rows), "changes": "; ".join(one.text_en for one in found.changes) or "none"},
+            metadata={"segments": len(rows), "changes": "; ".join(str(one.text) for one in found.changes) or "none"},
         )
 
     return segment_profiles
@@ -61,17 +54,15 @@ def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMap
 
 def _of_others(month: Month, features: Dataset) -> dict[str, Any]:
     """The customers who cannot be clustered, as a segment of their own."""
+    from insiders_assets.domain.segment_names import NAMES_OF_OTHERS, PROFILE_OF_NOT_CLUSTERABLE
+
     rows = features.arrow(["clusterable", "gross_revenue"])
     revenue = as_floats(rows["gross_revenue"])[~rows["clusterable"].to_numpy()]
-    name_en, name_pt = NAMES_OF_OTHERS[NOT_CLUSTERABLE_ID]
-    profile_en, profile_pt = PROFILE_OF_NOT_CLUSTERABLE
     return {
         "month": month.first_day,
         "segment_id": NOT_CLUSTERABLE_ID,
-        "name_en": name_en,
-        "name_pt": name_pt,
-        "profile_en": profile_en,
-        "profile_pt": profile_pt,
+        **in_both_languages("name", NAMES_OF_OTHERS[NOT_CLUSTERABLE_ID]),
+        **in_both_languages("profile", PROFILE_OF_NOT_CLUSTERABLE),
         "customers": len(revenue),
         "mean_revenue": float(revenue.mean()) if len(revenue) else 0.0,
     }

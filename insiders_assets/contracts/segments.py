@@ -57,17 +57,6 @@ CLUSTER_LABELS = Table(
 
 # Ids of those who are in no segment that lasts.
 NOT_CLUSTERABLE_ID, NOT_SEGMENTED_ID = 0, -1
-NAMES_OF_OTHERS = {
-    NOT_CLUSTERABLE_ID: ("Seen on one day only", "Vistos em um único dia"),
-    NOT_SEGMENTED_ID: (
-        "Not segmented: too few, or all alike",
-        "Não segmentados: poucos, ou todos iguais",
-    ),
-}
-PROFILE_OF_NOT_CLUSTERABLE = (
-    "Customers with fewer than two activity dates, or without a purchase, in the window: too little to compare.",
-    "Clientes com menos de duas datas de atividade, ou sem compra, na janela: pouco para comparar.",
-)
 
 CUSTOMER_SEGMENTS = Table(
     "customer_segments",

@@ -1,4 +1,4 @@
-"""The features of a customer as people say them, in English and Portuguese.
+"""The features of a customer as people say them.
 
 Belongs here: which features the science looks at, and their words. Does not belong here: their definition
 (:mod:`.features`) or rules and reasons made of them (:mod:`.rules`, :mod:`.membership_words`).
@@ -7,6 +7,8 @@ Belongs here: which features the science looks at, and their words. Does not bel
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from insiders_assets.domain.messages import Message, say
 
 # The order is the reference's: its forest draws features by their place.
 FEATURES = (
@@ -30,30 +32,29 @@ MONEY_FEATURES = ("gross_revenue", "net_revenue", "avg_ticket", "monetary_return
 
 @dataclass(frozen=True)
 class Words:
-    """A feature in both languages; decimals that a reader needs."""
+    """A feature in words; decimals that a reader needs."""
 
-    english: str
-    portuguese: str
+    words: Message
     decimals: int = 0
 
 
 WORDS = {
-    "recency_days": Words("days since the last purchase", "dias desde a última compra"),
-    "purchases": Words("purchases", "compras"),
-    "unique_products_purchased": Words("purchase lines", "linhas de compra"),
-    "items_purchased": Words("items bought", "itens comprados"),
-    "avg_ticket": Words("revenue per purchase", "receita por compra", 2),
-    "avg_recency_days": Words("days between visits", "dias entre visitas", 1),
-    "frequency": Words("purchases per day", "compras por dia", 3),
-    "number_returns": Words("credit notes", "notas de crédito"),
-    "monetary_returns": Words("returned value", "valor devolvido", 2),
-    "avg_basket_size": Words("items per purchase", "itens por compra", 1),
-    "unique_avg_basket": Words("lines per purchase", "linhas por compra", 1),
-    "returns_ratio": Words("returns per revenue", "devoluções por receita", 3),
-    "gross_revenue": Words("gross revenue", "receita bruta", 2),
-    "net_revenue": Words("net revenue", "receita líquida", 2),
-    "distinct_products": Words("different products", "produtos diferentes"),
-    "activity_dates": Words("days with activity", "dias com atividade"),
+    "recency_days": Words(say("days since the last purchase")),
+    "purchases": Words(say("purchases")),
+    "unique_products_purchased": Words(say("purchase lines")),
+    "items_purchased": Words(say("items bought")),
+    "avg_ticket": Words(say("revenue per purchase"), 2),
+    "avg_recency_days": Words(say("days between visits"), 1),
+    "frequency": Words(say("purchases per day"), 3),
+    "number_returns": Words(say("credit notes")),
+    "monetary_returns": Words(say("returned value"), 2),
+    "avg_basket_size": Words(say("items per purchase"), 1),
+    "unique_avg_basket": Words(say("lines per purchase"), 1),
+    "returns_ratio": Words(say("returns per revenue"), 3),
+    "gross_revenue": Words(say("gross revenue"), 2),
+    "net_revenue": Words(say("net revenue"), 2),
+    "distinct_products": Words(say("different products")),
+    "activity_dates": Words(say("days with activity")),
 }
 
 

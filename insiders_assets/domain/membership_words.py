@@ -13,6 +13,7 @@ import numpy as np
 from insiders_assets.contracts.programme import GRACE, MEMBER, PROVISIONAL
 from insiders_assets.domain.feature_words import WORDS, written
 from insiders_assets.domain.membership import ENTER, INCLUDE, RETURN, Event, Override, Policy, Standing
+from insiders_assets.domain.messages import AND, OR, Message, Numeral, joined, say
 from insiders_assets.domain.programme import RuleInForce
 from insiders_assets.domain.rules import ALL, AT_LEAST, AT_MOST, Condition, Rule
 from insiders_assets.domain.scaling import signed_log
@@ -21,23 +22,16 @@ Values = Mapping[str, float]
 NOT_THERE = "no longer among the clusterable customers of the window"
 
 
-def rule_in_words(rule: Rule) -> str:
-    """The rule in English: "at least 2,759 items bought and at most 90 days since the last purchase"."""
-    return _joined(rule, [_said(one, "at least", "at most", WORDS[one.feature].english) for one in rule.conditions])
+def rule_in_words(rule: Rule) -> Message:
+    """The rule: "at least 2,759 items bought and at most 90 days since the last purchase"."""
+    return joined(AND if rule.connective == ALL else OR, [_said(one) for one in rule.conditions])
 
 
-def rule_in_portuguese(rule: Rule) -> str:
-    """The rule in Portuguese, its numbers in the Portuguese way."""
-    parts = [
-        _said(one, "pelo menos", "no máximo", WORDS[one.feature].portuguese).translate(str.maketrans(",.", ".,"))
-        for one in rule.conditions
-    ]
-    return (" e " if rule.connective == ALL else " ou ").join(parts)
-
-
-def _said(condition: Condition, least: str, most: str, words: str) -> str:
-    bound = least if condition.direction == AT_LEAST else most
-    return f"{bound} {written(condition.feature, condition.threshold)} {words}"
+def _said(condition: Condition) -> Message:
+    value, feature = Numeral(written(condition.feature, condition.threshold)), WORDS[condition.feature].words
+    if condition.direction == AT_LEAST:
+        return say("at least {value} {feature}", value=value, feature=feature)
+    return say("at most {value} {feature}", value=value, feature=feature)
 
 
 def _joined(rule: Rule, parts: list[str]) -> str:
@@ -144,12 +138,12 @@ def moved_most(
         if spread > 0 and now[name] == now[name] and before[name] == before[name] and now[name] != before[name]
     }
     first = sorted(moves, key=lambda name: (-moves[name], name))[:2]
-    told = [f"{WORDS[name].english} {written(name, before[name])} → {written(name, now[name])}" for name in first]
+    told = [f"{WORDS[name].words} {written(name, before[name])} → {written(name, now[name])}" for name in first]
     return "; ".join(told) or "no feature moved"
 
 
 def _reached(condition: Condition, value: float) -> str:
-    words, feature = WORDS[condition.feature].english, condition.feature
+    words, feature = WORDS[condition.feature].words, condition.feature
     have, need = written(feature, value), written(feature, condition.threshold)
     if condition.direction == AT_MOST:
         return f"{have} {words}, at most {need}"
@@ -160,7 +154,7 @@ def _missing(condition: Condition, value: float) -> str:
     """What the customer lacks of a condition; empty where it holds."""
     feature, gap = condition.feature, condition.threshold - value
     if value != value:
-        return f"a first value of {WORDS[feature].english}"
+        return f"a first value of {WORDS[feature].words}"
     if condition.direction == AT_LEAST:
         return f"{written(feature, gap)} more" if gap > 0 else ""
     return f"{written(feature, -gap)} fewer" if gap < 0 else ""
@@ -172,5 +166,5 @@ def _joined_below(rule: Rule, leave_share: float) -> str:
     for one in rule.conditions:
         kept = one.kept(leave_share)
         side = "under" if one.direction == AT_LEAST else "over"
-        parts.append(f"{side} {written(one.feature, kept)} {WORDS[one.feature].english}")
+        parts.append(f"{side} {written(one.feature, kept)} {WORDS[one.feature].words}")
     return (" or " if rule.connective == ALL else " and ").join(parts)

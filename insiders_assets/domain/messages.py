@@ -8,8 +8,9 @@ months are written (:mod:`insiders_assets.reporting.language`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 
@@ -32,3 +33,12 @@ class Message:
 def say(template: str, **parts: Any) -> Message:
     """A message; `template` is English and the key of its translations."""
     return Message(template, parts)
+
+
+COMMA, SEMICOLON = say("{first}, {second}"), say("{first}; {second}")
+AND, OR = say("{first} and {second}"), say("{first} or {second}")
+
+
+def joined(by: Message, messages: Sequence[Message]) -> Message:
+    """Messages, one at least, in a row; `by` is COMMA or the like."""
+    return reduce(lambda first, second: Message(by.template, {"first": first, "second": second}), messages)

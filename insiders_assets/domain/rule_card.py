@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from insiders_assets.contracts.programme import BY_CONSENSUS
-from insiders_assets.domain.membership_words import rule_in_portuguese, rule_in_words
+from insiders_assets.domain.membership_words import rule_in_words
 from insiders_assets.domain.rules import ALL, ANY, AT_LEAST, AT_MOST, MOST_CONDITIONS, Columns, Condition, Rule
 
 FOLDS = 10
@@ -264,7 +264,10 @@ def pairwise_jaccard(selections: Sequence[np.ndarray]) -> list[float]:
 
 
 def card_row(month: dt.date, card: RuleCard, chosen: np.ndarray, basis: str, least_fidelity: float) -> dict[str, Any]:
-    """The card as a row of PROGRAMME_RULE. `chosen`: (n,) whom the clustering chooses; `basis`: what that rests on."""
+    """The card as a row of PROGRAMME_RULE, its rule still a message.
+
+    `chosen`: (n,) whom the clustering chooses; `basis`: what that rests on.
+    """
     rule, judged = card.rule, card.cross_validated
     explainable = judged.f1 >= least_fidelity
     where = f"month = DATE '{month}' AND clusterable AND {_in_brackets(rule)}"
@@ -275,7 +278,6 @@ def card_row(month: dt.date, card: RuleCard, chosen: np.ndarray, basis: str, lea
         "month": month,
         "rule": rule.sql,
         "rule_in_words": rule_in_words(rule),
-        "rule_in_portuguese": rule_in_portuguese(rule),
         "explainable": explainable,
         "verdict": f"F1 {judged.f1:.3f}: the rule says who is chosen"
         if explainable

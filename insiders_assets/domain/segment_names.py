@@ -1,4 +1,4 @@
-"""What a segment is called, in English and Portuguese: its name at birth, its profile of a month, what became of it.
+"""What a segment is called: its name at birth, its profile of a month, what became of it.
 
 Belongs here: words, and which of them tell a group from the rest. Does not belong here: which segment is which from
 month to month (:mod:`.segments`). A name is a handle and stays; the profile says what is true of the month.
@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import NamedTuple
 
 import numpy as np
 
+from insiders_assets.contracts.segments import NOT_CLUSTERABLE_ID, NOT_SEGMENTED_ID
+from insiders_assets.domain.messages import AND, COMMA, SEMICOLON, Message, Numeral, joined, say
 from insiders_assets.domain.scaling import signed_log
 
 # Cohen (1988): a standardised difference under 0.2 is not even small.
@@ -20,13 +21,6 @@ LEAST_TO_TELL = 0.2
 TRAITS_OF_A_NAME = 2
 # With one trait more or two a name can still be read; beyond, a number is the better handle.
 MOST_TRAITS = 4
-
-
-class Words(NamedTuple):
-    """The same in both languages."""
-
-    en: str
-    pt: str
 
 
 @dataclass(frozen=True)
@@ -38,8 +32,8 @@ class Trait:
     """
 
     aspect: str
-    more: Words
-    less: Words
+    more: Message
+    less: Message
     unit: str = ""
 
 
@@ -49,61 +43,58 @@ _VOLUME, _ABSENCE, _PACE, _ORDER, _RETURNS = "volume", "absence", "pace", "order
 _BY_THE_WAY = frozenset({"number_returns", "monetary_returns"})
 # In the order in which equally telling traits are told.
 TRAITS: Mapping[str, Trait] = {
-    "items_purchased": Trait(_VOLUME, Words("many items", "muitos itens"), Words("few items", "poucos itens")),
-    "purchases": Trait(_VOLUME, Words("many purchases", "muitas compras"), Words("few purchases", "poucas compras")),
+    "items_purchased": Trait(_VOLUME, say("many items"), say("few items")),
+    "purchases": Trait(_VOLUME, say("many purchases"), say("few purchases")),
     # The feature counts lines of invoices, a product once for every invoice that has it.
-    "unique_products_purchased": Trait(
-        _VOLUME, Words("wide range", "grande variedade"), Words("narrow range", "pouca variedade")
-    ),
-    "recency_days": Trait(
-        _ABSENCE, Words("away for long", "longa ausência"), Words("bought recently", "compra recente"), DAYS
-    ),
+    "unique_products_purchased": Trait(_VOLUME, say("wide range"), say("narrow range")),
+    "recency_days": Trait(_ABSENCE, say("away for long"), say("bought recently"), DAYS),
     "avg_ticket": Trait(
         _ORDER,
-        Words("high spend per order", "ticket médio alto"),
-        Words("low spend per order", "ticket médio baixo"),
+        say("high spend per order"),
+        say("low spend per order"),
     ),
-    "avg_basket_size": Trait(
-        _ORDER, Words("large baskets", "cestas grandes"), Words("small baskets", "cestas pequenas")
-    ),
-    "unique_avg_basket": Trait(
-        _ORDER, Words("varied baskets", "cestas variadas"), Words("baskets of few products", "cestas pouco variadas")
-    ),
+    "avg_basket_size": Trait(_ORDER, say("large baskets"), say("small baskets")),
+    "unique_avg_basket": Trait(_ORDER, say("varied baskets"), say("baskets of few products")),
     "avg_recency_days": Trait(
         _PACE,
-        Words("long gaps between visits", "intervalos longos entre compras"),
-        Words("short gaps between visits", "intervalos curtos entre compras"),
+        say("long gaps between visits"),
+        say("short gaps between visits"),
         DAYS,
     ),
     # Purchases per day from the first to the last: high, too, for two orders within a week and none after.
     "frequency": Trait(
         _PACE,
-        Words("orders in quick succession", "pedidos em rápida sequência"),
-        Words("orders spread out", "pedidos espaçados"),
+        say("orders in quick succession"),
+        say("orders spread out"),
         PER_DAY,
     ),
-    "number_returns": Trait(
-        _RETURNS, Words("many returns", "muitas devoluções"), Words("few returns", "poucas devoluções")
-    ),
+    "number_returns": Trait(_RETURNS, say("many returns"), say("few returns")),
     "monetary_returns": Trait(
         _RETURNS,
-        Words("sizeable returns", "devoluções expressivas"),
-        Words("negligible returns", "devoluções insignificantes"),
+        say("sizeable returns"),
+        say("negligible returns"),
     ),
     "returns_ratio": Trait(
         _RETURNS,
-        Words("high share returned", "alto percentual devolvido"),
-        Words("low share returned", "baixo percentual devolvido"),
+        say("high share returned"),
+        say("low share returned"),
         SHARE,
     ),
 }
 TOP, HIGH, MIDDLE, LOW = (
-    Words("Top value", "Valor muito alto"),
-    Words("High value", "Valor alto"),
-    Words("Middle value", "Valor médio"),
-    Words("Low value", "Valor baixo"),
+    say("Top value"),
+    say("High value"),
+    say("Middle value"),
+    say("Low value"),
 )
-TYPICAL = Words("typical customers", "clientes típicos")
+TYPICAL = say("typical customers")
+NAMES_OF_OTHERS = {
+    NOT_CLUSTERABLE_ID: say("Seen on one day only"),
+    NOT_SEGMENTED_ID: say("Not segmented: too few, or all alike"),
+}
+PROFILE_OF_NOT_CLUSTERABLE = say(
+    "Customers with fewer than two activity dates, or without a purchase, in the window: too little to compare."
+)
 
 
 @dataclass(frozen=True)
@@ -116,7 +107,7 @@ class Telling:
     of_all: float
 
     @property
-    def words(self) -> Words:
+    def words(self) -> Message:
         """The trait in plain words."""
         trait = TRAITS[self.feature]
         return trait.more if self.difference > 0 else trait.less
@@ -169,7 +160,7 @@ def _by_aspect(traits: Sequence[Telling]) -> list[Telling]:
     return [*best.values(), *(one for one in ranked if one not in best.values())]
 
 
-def value_words(means: np.ndarray) -> list[Words]:
+def value_words(means: np.ndarray) -> list[Message]:
     """What a segment is worth, from the mean revenues (k,) of all: top is the first of them alone, and the others are
     high, middle and low by thirds of the ranks. Equals share their ranks, so that one alone, or all alike, is middle.
     """
@@ -183,119 +174,104 @@ def value_words(means: np.ndarray) -> list[Words]:
     ]
 
 
-def new_name(value: Words, traits: Sequence[Telling], taken: Collection[Words]) -> Words:
-    """A name new in both languages, in any order of its words: with the best traits, one more or two, or a number."""
-    parts = {_parts(one) for name in taken for one in name}
-    return next(name for name in _names(value, traits) if not parts & {_parts(name.en), _parts(name.pt)})
+def new_name(value: Message, traits: Sequence[Telling], taken: Collection[Message]) -> Message:
+    """A name new in any order of its words: with the best traits, one more or two, or a number.
+
+    It is new in every language, as long as no two traits have the same words there.
+    """
+    parts = {_parts(name) for name in taken}
+    return next(name for name in _names(value, traits) if _parts(name) not in parts)
 
 
-def _parts(name: str) -> frozenset[str]:
-    return frozenset(name.replace(":", ",").split(", "))
+def _parts(name: Message) -> frozenset[str]:
+    return frozenset(str(name).replace(":", ",").split(", "))
 
 
-def _names(value: Words, traits: Sequence[Telling]) -> Iterator[Words]:
+def _names(value: Message, traits: Sequence[Telling]) -> Iterator[Message]:
     told = [one.words for one in traits[:MOST_TRAITS]] or [TYPICAL]
     lengths = range(min(TRAITS_OF_A_NAME, len(told)), len(told) + 1)
-    names = [
-        Words(
-            f"{value.en}: {', '.join(one.en for one in told[:length])}",
-            f"{value.pt}: {', '.join(one.pt for one in told[:length])}",
-        )
-        for length in lengths
-    ]
+    names = [say("{value}: {traits}", value=value, traits=joined(COMMA, told[:length])) for length in lengths]
     yield from names
     for number in count(2):
-        yield Words(f"{names[0].en} ({number})", f"{names[0].pt} ({number})")
+        yield say("{name} ({number})", name=names[0], number=Numeral(number))
 
 
-def profile(rank: int, segments: int, traits: Sequence[Telling]) -> Words:
+def profile(rank: int, segments: int, traits: Sequence[Telling]) -> Message:
     """What is true of a segment in a month: its rank by mean revenue, and its traits with their medians."""
-    place_en, place_pt = f"Rank {rank} of {segments} by mean revenue", f"Posição {rank} de {segments} em receita média"
+    place = {"rank": Numeral(rank), "segments": Numeral(segments)}
     if not traits:
-        return Words(f"{place_en}; much like all customers", f"{place_pt}; semelhante ao conjunto dos clientes")
-    told = traits[:MOST_TRAITS]
-    en = ", ".join(
-        f"{one.words.en} ({_value(one, one.median).en} against {_value(one, one.of_all).en})" for one in told
-    )
-    pt = ", ".join(f"{one.words.pt} ({_value(one, one.median).pt} contra {_value(one, one.of_all).pt})" for one in told)
-    return Words(
-        f"{place_en}; medians against those of all customers: {en}",
-        f"{place_pt}; medianas em comparação com as de todos os clientes: {pt}",
+        return say("Rank {rank} of {segments} by mean revenue; much like all customers", **place)
+    told = [
+        say(
+            "{trait} ({median} against {of_all})", trait=one.words, median=_value(one.feature, one.median), of_all=usual
+        )
+        for one in traits[:MOST_TRAITS]
+        for usual in [_value(one.feature, one.of_all)]
+    ]
+    return say(
+        "Rank {rank} of {segments} by mean revenue; medians against those of all customers: {traits}",
+        traits=joined(COMMA, told),
+        **place,
     )
 
 
-def _value(trait: Telling, value: float) -> Words:
-    unit = TRAITS[trait.feature].unit
-    number = _number(value * 100 if unit == SHARE else value)
+def _value(feature: str, value: float) -> Message | Numeral:
+    unit = TRAITS[feature].unit
+    if unit == SHARE:
+        return Numeral(f"{_number(value * 100)}%")
+    number = _number(value)
     if unit == DAYS:
-        several = "" if number.en == "1" else "s"
-        return Words(f"{number.en} day{several}", f"{number.pt} dia{several}")
-    if unit == PER_DAY:
-        return Words(f"{number.en} a day", f"{number.pt} por dia")
-    return Words(f"{number.en}%", f"{number.pt}%") if unit == SHARE else number
+        return say("{number} day", number=number) if number == "1" else say("{number} days", number=number)
+    return say("{number} a day", number=number) if unit == PER_DAY else number
 
 
-def _number(value: float) -> Words:
+def _number(value: float) -> Numeral:
     """Whole from a hundred on, below that with three digits that count."""
     if abs(value) >= 100:
-        en = f"{value:,.0f}"
-    else:
-        en = np.format_float_positional(value, precision=3, fractional=False, trim="-") if value else "0"
-    return Words(en, en.translate(str.maketrans(",.", ".,")))
+        return Numeral(f"{value:,.0f}")
+    return Numeral(np.format_float_positional(value, precision=3, fractional=False, trim="-") if value else "0")
 
 
-def listed(names: Sequence[Words]) -> Words:
+def listed(names: Sequence[Message]) -> Message:
     """Names in quotation marks, the last one after "and"."""
-    en, pt = [f"“{one.en}”" for one in names], [f"“{one.pt}”" for one in names]
-    if len(names) == 1:
-        return Words(en[0], pt[0])
-    return Words(f"{', '.join(en[:-1])} and {en[-1]}", f"{', '.join(pt[:-1])} e {pt[-1]}")
+    quoted = [say("“{name}”", name=one) for one in names]
+    return joined(AND, [joined(COMMA, quoted[:-1]), quoted[-1]]) if len(quoted) > 1 else quoted[0]
 
 
-def split_words(before: Words, into: Sequence[Words]) -> Words:
+def split_words(before: Message, into: Sequence[Message]) -> Message:
     """That a segment split."""
-    parts = listed(into)
-    return Words(f"“{before.en}” split into {parts.en}", f"O segmento “{before.pt}” dividiu-se em {parts.pt}")
+    return say("“{segment}” split into {parts}", segment=before, parts=listed(into))
 
 
-def merge_words(before: Sequence[Words], into: Words) -> Words:
+def merge_words(before: Sequence[Message], into: Message) -> Message:
     """That segments merged."""
-    old = listed(before)
-    return Words(f"“{into.en}” brings together much of {old.en}", f"O segmento “{into.pt}” reúne boa parte de {old.pt}")
+    return say("“{segment}” brings together much of {parts}", segment=into, parts=listed(before))
 
 
-def new_words(name: Words) -> Words:
+def new_words(name: Message) -> Message:
     """That a segment is new."""
-    return Words(f"“{name.en}” is new", f"O segmento “{name.pt}” é novo")
+    return say("“{segment}” is new", segment=name)
 
 
-def ended_words(name: Words, largest_part: Words | None) -> Words:
+def ended_words(name: Message, largest_part: Message | None) -> Message:
     """That a segment ended, and where most of its customers are, if any is still there."""
-    en, pt = f"“{name.en}” ended", f"O segmento “{name.pt}” deixou de existir"
     if largest_part is None:
-        return Words(
-            f"{en}; none of its customers is in a segment", f"{pt}; nenhum de seus clientes está em um segmento"
-        )
-    return Words(
-        f"{en}; the largest group of its customers is now in “{largest_part.en}”",
-        f"{pt}; o maior grupo de seus clientes está agora em “{largest_part.pt}”",
+        return say("“{segment}” ended; none of its customers is in a segment", segment=name)
+    return say(
+        "“{segment}” ended; the largest group of its customers is now in “{other}”", segment=name, other=largest_part
     )
 
 
-def story(sources: Sequence[Words], gone_to: Sequence[Words], is_new: bool) -> Words | None:
+def story(sources: Sequence[Message], gone_to: Sequence[Message], is_new: bool) -> Message | None:
     """A segment's own change of the month, None if it just went on.
 
     sources: other segments of which it has a part. gone_to: other segments that have a part of it, if it split.
     """
-    told = [_about("split: part of it went to", "divisão: parte dele passou para", gone_to)] if gone_to else []
+    told = [say("split: part of it went to {segments}", segments=listed(gone_to))] if gone_to else []
     if not is_new and sources:
-        told.append(_about("took in much of", "absorveu boa parte de", sources))
+        told.append(say("took in much of {segments}", segments=listed(sources)))
     elif is_new and len(sources) > 1:
-        told.append(_about("brings together much of", "reúne boa parte de", sources))
+        told.append(say("brings together much of {segments}", segments=listed(sources)))
     elif is_new:
-        told.append(_about("split from", "separou-se de", sources) if sources else Words("new", "novo"))
-    return Words("; ".join(one.en for one in told), "; ".join(one.pt for one in told)) if told else None
-
-
-def _about(en: str, pt: str, names: Sequence[Words]) -> Words:
-    return Words(f"{en} {listed(names).en}", f"{pt} {listed(names).pt}")
+        told.append(say("split from {segments}", segments=listed(sources)) if sources else say("new"))
+    return joined(SEMICOLON, told) if told else None

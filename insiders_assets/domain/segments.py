@@ -19,7 +19,7 @@ import numpy as np
 
 from insiders_assets.domain import segment_names as words
 from insiders_assets.domain.clustering import rank_by_mean
-from insiders_assets.domain.segment_names import Words
+from insiders_assets.domain.messages import Message
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,17 +59,14 @@ class Segment:
     """
 
     id: int
-    name_en: str
-    name_pt: str
-    profile_en: str
-    profile_pt: str
+    name: Message
+    profile: Message
     customers: int
     rank: int
     mean_revenue: float
     born: dt.date
     kept: float | None
-    change_en: str | None
-    change_pt: str | None
+    change: Message | None
 
 
 @dataclass(frozen=True)
@@ -79,8 +76,7 @@ class Change:
     kind: str
     before: tuple[int, ...]
     now: tuple[int, ...]
-    text_en: str
-    text_pt: str
+    text: Message
 
 
 @dataclass(frozen=True)
@@ -97,7 +93,7 @@ class MonthOfSegments:
 class _Known:
     """All segments so far, and the customers (n,) of the last segmented month with their ids (n,)."""
 
-    names: dict[int, Words]
+    names: dict[int, Message]
     born: dict[int, dt.date]
     customers: np.ndarray
     ids: np.ndarray
@@ -141,18 +137,16 @@ def _next(month: MonthOfClusters, known: _Known) -> MonthOfSegments:
     segments = [
         Segment(
             own,
-            *known.names[own],
-            *words.profile(cluster + 1, len(sizes), traits[cluster]),
+            known.names[own],
+            words.profile(cluster + 1, len(sizes), traits[cluster]),
             customers=int(sizes[cluster]),
             rank=cluster + 1,
             mean_revenue=float(means[cluster]),
             born=known.born[own],
             kept=overlap.kept(own, cluster),
-            change_en=story.en if story else None,
-            change_pt=story.pt if story else None,
+            change=_story(cluster, id_of, known, overlap),
         )
         for cluster, own in enumerate(id_of)
-        for story in [_story(cluster, id_of, known, overlap)]
     ]
     known.customers, known.ids = customers, np.array(id_of)[clusters]
     return MonthOfSegments(month.month, known.ids[np.argsort(order)], segments, list(_changes(overlap, id_of, known)))
@@ -229,11 +223,11 @@ def _continued(overlap: _Overlap) -> list[int]:
     return ids
 
 
-def _named(known: _Known, ids: Iterable[int]) -> list[Words]:
+def _named(known: _Known, ids: Iterable[int]) -> list[Message]:
     return [known.names[one] for one in sorted(ids)]
 
 
-def _story(cluster: int, id_of: Sequence[int], known: _Known, overlap: _Overlap) -> Words | None:
+def _story(cluster: int, id_of: Sequence[int], known: _Known, overlap: _Overlap) -> Message | None:
     own, sources, splits = id_of[cluster], overlap.sources(cluster), overlap.splits()
     if len(sources) < 2:  # a part of one that did not split is a few more who moved, however many they are
         sources = [one for one in sources if one in splits]
@@ -245,18 +239,18 @@ def _changes(overlap: _Overlap, id_of: Sequence[int], known: _Known) -> Iterator
     names = known.names
     for old, clusters in overlap.splits().items():
         into = sorted(id_of[cluster] for cluster in clusters)
-        yield Change(SPLIT, (old,), tuple(into), *words.split_words(names[old], _named(known, into)))
+        yield Change(SPLIT, (old,), tuple(into), words.split_words(names[old], _named(known, into)))
     for cluster, own in enumerate(id_of):
         sources = overlap.sources(cluster)
         if len(sources) > 1:
-            yield Change(MERGE, tuple(sources), (own,), *words.merge_words(_named(known, sources), names[own]))
+            yield Change(MERGE, tuple(sources), (own,), words.merge_words(_named(known, sources), names[own]))
     for own in sorted({*id_of} - {*overlap.old}):
-        yield Change(NEW, (), (own,), *words.new_words(names[own]))
+        yield Change(NEW, (), (own,), words.new_words(names[own]))
     for row, old in enumerate(overlap.old):
         if old not in id_of:
             went = overlap.counts[row]
             largest = names[id_of[int(went.argmax())]] if went.any() else None
-            yield Change(ENDED, (old,), (), *words.ended_words(names[old], largest))
+            yield Change(ENDED, (old,), (), words.ended_words(names[old], largest))
 
 
 def movement(before: Placed, now: Placed) -> pd.DataFrame:

@@ -106,6 +106,11 @@ class Language:
         return format_date(day, "MMM y", locale=self.locale)
 
 
+def in_both_languages(column: str, message: Message) -> dict[str, str]:
+    """A message as a table keeps it: in English under `<column>_en`, in Portuguese under `<column>_pt`."""
+    return {f"{column}_en": str(message), f"{column}_pt": Language(PORTUGUESE).tell(message)}
+
+
 DECIMALS = {"silhouette": 2, "effect": 4, "score": 3, "lift": 2}
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from insiders_assets.assets.marketing_actions import in_both_languages
+from insiders_assets.assets.marketing_actions import with_words
 from insiders_assets.contracts.actions import IN, IN_GRACE, MARKETING_ACTIONS, OUT
 from insiders_assets.contracts.affinities import AFFINITY_CANDIDATES
 from insiders_assets.contracts.customers import CUSTOMER_FEATURES
@@ -120,7 +120,7 @@ def test_the_list_of_a_recommendation_says_what_to_recommend(engine: DuckDBEngin
 def test_an_action_is_told_in_english_and_in_portuguese() -> None:
     actions = actions_of(12, RULE, 0.825)
     rows = chosen([(action, [(place, OUT, 10, 1.0)]) for place, action in enumerate(actions)], MONTH)
-    told = {row["action"]: row for row in map(in_both_languages, rows)}
+    told = {row["action"]: row for row in map(with_words, rows)}
     assert MARKETING_ACTIONS.validate(pd.DataFrame([*told.values()])).num_rows == len(actions)
     assert told["win_back"]["action_pt"] == "Reconquistar: uma oferta com prazo, antes da perda"
     assert told["win_back"]["condition_en"] == (

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from insiders_assets.contracts.segments import NOT_CLUSTERABLE_ID
 from insiders_assets.domain.feature_words import FEATURES
-from insiders_assets.domain.segment_names import TRAITS, TYPICAL, Words, new_name, telling_traits, value_words
+from insiders_assets.domain.messages import Message
+from insiders_assets.domain.segment_names import LOW, TRAITS, TYPICAL, new_name, telling_traits, value_words
 from insiders_assets.domain.segments import (
     CAME,
     ENDED,
@@ -29,9 +30,11 @@ from insiders_assets.domain.segments import (
     replay,
 )
 from insiders_assets.partitions import shift
+from insiders_assets.reporting.language import PORTUGUESE, Language
 
 pytestmark = pytest.mark.filterwarnings("error")
 START = dt.date(2024, 1, 1)
+portuguese = Language(PORTUGUESE).tell
 NOBODY: Mapping[str, int] = {}
 
 
@@ -77,9 +80,8 @@ def test_the_first_months_segments_are_numbered_by_mean_revenue_and_are_new() ->
         (2, 2, 3, 20.0),
         (3, 3, 5, 10.0),
     ]
-    assert {(one.born, one.kept, one.change_en, one.change_pt) for one in found.segments} == {
-        (START, None, "new", "novo")
-    }
+    assert [(one.born, one.kept, str(one.change)) for one in found.segments] == 3 * [(START, None, "new")]
+    assert {portuguese(one.change) for one in found.segments if one.change} == {"novo"}
 
 
 def test_a_segment_is_the_same_while_most_of_its_customers_are_and_says_which_share_stayed() -> None:
@@ -88,7 +90,7 @@ def test_a_segment_is_the_same_while_most_of_its_customers_are_and_says_which_sh
         [clusters(0, labelled(a, b)), clusters(1, labelled([*b, *a[:2], "z1"], a[3:]), revenue_of={0: 1.0, 1: 5.0})]
     )
     first = of_id(found, 1)
-    assert (first.customers, first.kept, first.change_en) == (7, 7 / 9, None)  # one of the ten is not there any more
+    assert (first.customers, first.kept, first.change) == (7, 7 / 9, None)  # one of the ten is not there any more
     assert (of_id(found, 2).customers, of_id(found, 2).kept) == (13, 1.0)
     assert found.changes == []
 
@@ -119,12 +121,13 @@ def test_a_segment_in_two_halves_is_a_split_and_the_larger_keeps_the_id() -> Non
     name, other = of_id(before, 1), of_id(found, 3)
     assert [one.id for one in found.segments] == [1, 3, 2]
     assert kinds(found) == [(SPLIT, (1,), (1, 3)), (NEW, (), (3,))]
-    assert other.change_en == f"split from “{name.name_en}”"
-    assert other.change_pt == f"separou-se de “{name.name_pt}”"
-    assert of_id(found, 1).change_en == f"split: part of it went to “{other.name_en}”"
-    assert found.changes[0].text_en == f"“{name.name_en}” split into “{name.name_en}” and “{other.name_en}”"
-    assert found.changes[0].text_pt.startswith(f"O segmento “{name.name_pt}” dividiu-se em “")
-    assert of_id(found, 2).change_en is None
+    assert other.change
+    assert str(other.change) == f"split from “{name.name}”"
+    assert portuguese(other.change) == f"separou-se de “{portuguese(name.name)}”"
+    assert str(of_id(found, 1).change) == f"split: part of it went to “{other.name}”"
+    assert str(found.changes[0].text) == f"“{name.name}” split into “{name.name}” and “{other.name}”"
+    assert portuguese(found.changes[0].text).startswith(f"O segmento “{portuguese(name.name)}” dividiu-se em “")
+    assert of_id(found, 2).change is None
 
 
 def test_two_segments_in_one_are_a_merge_and_the_smaller_ended() -> None:
@@ -132,9 +135,9 @@ def test_two_segments_in_one_are_a_merge_and_the_smaller_ended() -> None:
     before, found = replay([clusters(0, labelled(a, b, c)), clusters(1, labelled([*a, *b], c))])
     smaller = of_id(before, 2)
     assert kinds(found) == [(MERGE, (1, 2), (1,)), (ENDED, (2,), ())]
-    assert of_id(found, 1).change_en == f"took in much of “{smaller.name_en}”"
-    assert of_id(found, 1).change_pt == f"absorveu boa parte de “{smaller.name_pt}”"
-    assert "is now in" in found.changes[1].text_en
+    assert str(of_id(found, 1).change) == f"took in much of “{smaller.name}”"
+    assert portuguese(of_id(found, 1).change) == f"absorveu boa parte de “{portuguese(smaller.name)}”"
+    assert "is now in" in str(found.changes[1].text)
 
 
 def test_an_id_is_never_used_again_even_if_the_same_customers_come_back() -> None:
@@ -148,9 +151,9 @@ def test_a_month_that_was_not_segmented_keeps_the_memory_of_the_last_one() -> No
     a, b = groups(a=10, b=10)
     first, empty, last = replay([clusters(0, labelled(a, b)), clusters(1, NOBODY), clusters(2, labelled(b, a))])
     assert (len(empty.ids), empty.segments, empty.changes) == (0, [], [])
-    assert [(one.name_en, one.kept) for one in last.segments] == [
-        (first.segments[1].name_en, 1.0),
-        (first.segments[0].name_en, 1.0),
+    assert [(str(one.name), one.kept) for one in last.segments] == [
+        (str(first.segments[1].name), 1.0),
+        (str(first.segments[0].name), 1.0),
     ]
 
 
@@ -158,7 +161,7 @@ def test_all_other_customers_are_all_other_segments() -> None:
     a, b = groups(a=3, b=3)
     _, found = replay([clusters(0, labelled(a)), clusters(1, labelled(b))])
     assert kinds(found) == [(NEW, (), (2,)), (ENDED, (1,), ())]
-    assert "none of its customers" in found.changes[1].text_en
+    assert "none of its customers" in str(found.changes[1].text)
 
 
 def test_what_cannot_be_replayed_is_refused() -> None:
@@ -185,21 +188,21 @@ def test_a_name_says_the_value_and_the_most_telling_traits_of_different_aspects(
     revenue = np.repeat([500.0, 50.0, 40.0], 10)
     names = [f"c{i:02d}" for i in range(30)]
     (found,) = replay([MonthOfClusters(START, names, labels, features, revenue)])
-    assert [one.name_en for one in found.segments] == [
+    assert [str(one.name) for one in found.segments] == [
         "Top value: many purchases, bought recently",
         "Middle value: typical customers",
         "Low value: away for long, few items",
     ]
-    assert [one.name_pt for one in found.segments] == [
+    assert [portuguese(one.name) for one in found.segments] == [
         "Valor muito alto: muitas compras, compra recente",
         "Valor médio: clientes típicos",
         "Valor baixo: longa ausência, poucos itens",
     ]
-    assert found.segments[0].profile_en == (
+    assert str(found.segments[0].profile) == (
         "Rank 1 of 3 by mean revenue; medians against those of all customers: many purchases (40 against 5), "
         "bought recently (2 days against 30 days), many items (900 against 90)"
     )
-    assert found.segments[2].profile_pt == (
+    assert portuguese(found.segments[2].profile) == (
         "Posição 3 de 3 em receita média; medianas em comparação com as de todos os clientes: "
         "longa ausência (200 dias contra 30 dias), poucos itens (40 contra 90)"
     )
@@ -208,15 +211,15 @@ def test_a_name_says_the_value_and_the_most_telling_traits_of_different_aspects(
 def test_a_name_stays_while_the_profile_follows_the_month() -> None:
     a, b = groups(a=10, b=10)
     before, now = replay([clusters(0, labelled(a, b)), clusters(1, labelled(a, b), revenue_of={0: 1.0, 1: 9000.0})])
-    assert before.segments[0].name_en == of_id(now, 1).name_en == "Top value: many items"
-    assert "Rank 2 of 2" in of_id(now, 1).profile_en
-    assert "few items (1 against 4,500)" in of_id(now, 1).profile_en
-    assert "poucos itens (1 contra 4.500)" in of_id(now, 1).profile_pt
+    assert str(before.segments[0].name) == str(of_id(now, 1).name) == "Top value: many items"
+    assert "Rank 2 of 2" in str(of_id(now, 1).profile)
+    assert "few items (1 against 4,500)" in str(of_id(now, 1).profile)
+    assert "poucos itens (1 contra 4.500)" in portuguese(of_id(now, 1).profile)
 
 
 def test_what_is_worth_how_much_goes_by_thirds_of_the_ranks_and_equals_are_in_the_middle() -> None:
     def told(*means: float) -> str:
-        return " ".join(one.en.split()[0] for one in value_words(np.array(means)))
+        return " ".join(str(one).split()[0] for one in value_words(np.array(means)))
 
     assert told(10, 9, 8, 7, 6, 5, 4, 3, 2, 1) == "Top High High High Middle Middle Middle Low Low Low"
     assert told(3, 2, 1) == "Top Middle Low"
@@ -226,36 +229,33 @@ def test_what_is_worth_how_much_goes_by_thirds_of_the_ranks_and_equals_are_in_th
 
 
 def test_a_taken_name_gets_a_further_trait_and_then_a_number() -> None:
-    value = Words("Low value", "Valor baixo")
     features = {name: np.array([1.0, 1.0, 1.0, 50.0]) for name in ("items_purchased", "avg_ticket", "recency_days")}
     traits = telling_traits(features, np.array([0, 0, 0, 1]))[1]
-    names: list[Words] = []
+    names: list[Message] = []
     for _ in range(4):
-        names.append(new_name(value, traits, names))
-    assert [one.en for one in names] == [
+        names.append(new_name(LOW, traits, names))
+    assert [str(one) for one in names] == [
         "Low value: many items, away for long",
         "Low value: many items, away for long, high spend per order",
         "Low value: many items, away for long (2)",
         "Low value: many items, away for long (3)",
     ]
-    assert names[-1].pt == "Valor baixo: muitos itens, longa ausência (3)"
+    assert portuguese(names[-1]) == "Valor baixo: muitos itens, longa ausência (3)"
 
 
 def test_the_same_words_in_another_order_are_no_other_name() -> None:
-    value = Words("Low value", "Valor baixo")
     features = {"items_purchased": np.array([1.0, 1.0, 1.0, 50.0]), "avg_ticket": np.array([1.0, 1.0, 1.0, 50.0])}
     traits = telling_traits(features, np.array([0, 0, 0, 1]))[1]
-    taken = [new_name(value, traits, [])]
-    assert new_name(value, traits[::-1], taken).en == "Low value: high spend per order, many items (2)"
+    taken = [new_name(LOW, traits, [])]
+    assert str(new_name(LOW, traits[::-1], taken)) == "Low value: high spend per order, many items (2)"
 
 
 def test_every_feature_has_words_of_its_own_in_both_languages() -> None:
     assert set(TRAITS) == set(FEATURES)
     told = [words for trait in TRAITS.values() for words in (trait.more, trait.less)]
-    assert len({one.en for one in told}) == len({one.pt for one in told}) == 2 * len(FEATURES)
-    assert not any(
-        sign in text for one in told for text in one for sign in ",:"
-    )  # they are what parts of a name end at
+    assert len({str(one) for one in told}) == len({portuguese(one) for one in told}) == 2 * len(FEATURES)
+    # They are what parts of a name end at.
+    assert not any(sign in text for one in told for text in (str(one), portuguese(one)) for sign in ",:")
 
 
 @pytest.mark.parametrize(
@@ -271,18 +271,19 @@ def test_every_feature_has_words_of_its_own_in_both_languages() -> None:
 def test_features_that_tell_nothing_name_nothing(values: np.ndarray) -> None:
     month = MonthOfClusters(START, list("abcd"), np.array([0, 0, 1, 1]), {"purchases": values}, np.full(4, 0.1))
     (found,) = replay([month])
-    assert [one.name_en for one in found.segments] == [
+    assert [str(one.name) for one in found.segments] == [
         "Middle value: typical customers",
         "Middle value: typical customers (2)",
     ]
-    assert found.segments[0].profile_pt == "Posição 1 de 2 em receita média; semelhante ao conjunto dos clientes"
+    told = portuguese(found.segments[0].profile)
+    assert told == "Posição 1 de 2 em receita média; semelhante ao conjunto dos clientes"
 
 
 def test_one_customer_alone_and_no_feature_at_all_have_a_name() -> None:
     (found,) = replay([MonthOfClusters(START, ["a"], np.array([7]), {}, np.array([5.0]))])
-    assert (found.segments[0].name_en, found.segments[0].name_pt) == (
-        f"Middle value: {TYPICAL.en}",
-        f"Valor médio: {TYPICAL.pt}",
+    assert (str(found.segments[0].name), portuguese(found.segments[0].name)) == (
+        f"Middle value: {TYPICAL}",
+        f"Valor médio: {portuguese(TYPICAL)}",
     )
 
 
@@ -349,9 +350,9 @@ def test_everybody_has_one_segment_names_stay_and_no_two_segments_share_one(
             gone |= before - {*ids}
             before = {*ids}
         for one in found.segments:
-            assert name_of.setdefault(one.id, (one.name_en, one.name_pt)) == (one.name_en, one.name_pt)
+            name = (str(one.name), portuguese(one.name))
+            assert name_of.setdefault(one.id, name) == name
             assert (one.kept is None) == (one.born == month.month)
-            assert (one.change_en is None) == (one.change_pt is None)
     for language in (0, 1):
         assert len({names[language] for names in name_of.values()}) == len(name_of)
 
