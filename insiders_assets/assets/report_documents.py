@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from insiders_assets.assets.monthly import Month
+from insiders_assets.assets.report_pictures import pictures_of
 from insiders_assets.contracts.programme import INSIDERS_MEMBERSHIP
 from insiders_assets.contracts.segments import NAMES_OF_OTHERS
 from insiders_assets.domain.facts import Fact, Outline
@@ -25,7 +26,6 @@ from insiders_assets.storage.lake import Dataset
 
 if TYPE_CHECKING:
     from insiders_assets.reporting.content import Matter
-    from insiders_assets.reporting.language import Language
 
 # So many customers near the door are shown by name; the query beside them lists all.
 MOST_NAMED = 12
@@ -155,18 +155,12 @@ def documents_of(matter: Matter, inputs: Mapping[str, Dataset]) -> dict[str, byt
     files: dict[str, bytes] = {}
     month = matter.month
     for code in LANGUAGES:
-        language = Language(code)
-        pictures = _pictures(matter, inputs, language)
+        teller = Teller(Language(code), matter.rows, matter.currency)
+        pictures = pictures_of(matter, inputs, teller)
         document = report(replace(matter, pictures=tuple(pictures)))
-        teller = Teller(language, matter.rows, matter.currency)
         named = {name: picture_file(month, code, name, content) for name, content in pictures.items()}
         files |= {named[name]: content for name, content in pictures.items()}
         files[file_of(month, code, HTML)] = as_html(document, teller, pictures).encode()
         files[file_of(month, code, MARKDOWN)] = as_markdown(document, teller, named.__getitem__).encode()
         files[file_of(month, code, PDF)] = as_pdf(document, teller, pictures)
     return files
-
-
-def _pictures(matter: Matter, inputs: Mapping[str, Dataset], language: Language) -> dict[str, bytes]:
-    """The pictures that the month has something to show for, by name."""
-    return {}

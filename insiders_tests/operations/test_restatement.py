@@ -155,10 +155,7 @@ def restated_now(home: Home) -> Restated:
         [(one.subject, one.asset, one.outcome) for one in home.told],
         seen(home),
         {month: json.loads(beside_the_report(home, month, RESTATED)) for month in RESTATED_MONTHS},
-        {
-            month: beside_the_report(home, month, file_of(dt.date.fromisoformat(month), ENGLISH, HTML)).decode()
-            for month in RESTATED_MONTHS
-        },
+        {month: page_beside_the_report(home, month) for month in RESTATED_MONTHS},
         {month: place_of_report(home.settings, month).read_text() for month in RESTATED_MONTHS},
         home.versions(),
     )
