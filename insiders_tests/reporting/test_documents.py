@@ -8,11 +8,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pypdf
 import pytest
-from babel.numbers import parse_decimal
 
 from insiders_assets.domain.facts import Outline
 from insiders_assets.domain.restatement import ChangedFact, Restatement
@@ -38,10 +36,9 @@ from insiders_assets.reporting.forms.markdown import as_markdown
 from insiders_assets.reporting.forms.pdf import as_pdf
 from insiders_assets.reporting.language import ENGLISH, LANGUAGES, PORTUGUESE, Language
 from insiders_tests.reporting.months import FULL, MONTH, matter
+from insiders_tests.reporting.reading import NUMBER, Read, pdf_text, plain, says
 
 HOSTILE = '<script>alert(1)</script> | *b* `c` [x](javascript:1) \\ #strong[x] $y$ "q" 😀 אבג العربية ' + 300 * "w"
-# A number as a language writes it: digits, separators, perhaps a power of ten.
-NUMBER = re.compile(r"-?[0-9]+(?:[.,][0-9]+)*(?:e-?[0-9]+)?")
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="90" height="40"><rect width="90" height="40"/></svg>'
 
 
@@ -68,68 +65,6 @@ def parts_of(blocks: list[Block] | tuple[Block, ...]) -> Iterator[Part]:
 def spans_of(document: Document, told: Teller) -> list[Span]:
     parts = [document.title, document.lead, *parts_of(list(document.blocks))]
     return [span for part in parts for span in told.spans(part)]
-
-
-def written_back(text: str, language: str) -> float:
-    """The number that a text says, read by the language's own rules."""
-    bare = text.replace("£", "").replace("\xa0", "").strip()
-    share = bare.endswith("%")
-    digits, _, power = bare.removesuffix("%").partition("e")
-    value = float(parse_decimal(digits, locale=language.replace("-", "_"), strict=True))
-    return value * 10 ** int(power or 0) / (100 if share else 1)
-
-
-def says(text: str, language: str, value: float, unit: str) -> bool:
-    """Whether a text says a value, as far as it has digits."""
-    decimals = {"share": 4, "effect": 4, "silhouette": 2, "score": 3, "p": 4}.get(unit, 2)
-    tolerance = 0.0051 * value if unit == "p" and value < 0.001 else 0.5 * 10**-decimals
-    return abs(written_back(text, language) - value) <= tolerance + 1e-9
-
-
-class Read(HTMLParser):
-    """What a browser makes of a page: elements, attributes, figures by their fact, visible text."""
-
-    def __init__(self, html: str):
-        super().__init__()
-        self.elements: set[str] = set()
-        self.attributes: list[tuple[str, str]] = []
-        self.figures: list[tuple[str, str, str]] = []
-        self.pieces: list[str] = []
-        self._open: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.add(tag)
-        self._open.append(tag)
-        self.attributes += [(name, value or "") for name, value in attrs]
-        if tag == "data":
-            told = dict(attrs)
-            self.figures.append((told["data-fact"] or "", told["value"] or "", ""))
-
-    def handle_endtag(self, tag: str) -> None:
-        while self._open and self._open.pop() != tag:
-            pass
-
-    def handle_data(self, data: str) -> None:
-        if "style" in self._open:
-            return
-        self.pieces.append(data)
-        if "data" in self._open:
-            key, value, text = self.figures[-1]
-            self.figures[-1] = (key, value, text + data)
-
-    @property
-    def text(self) -> str:
-        return " ".join("".join(self.pieces).split())
-
-
-def pdf_text(content: bytes) -> str:
-    return "\n".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(content)).pages)
-
-
-def plain(text: str) -> str:
-    """Without what a form adds: breaks within long words, escapes, spaces and line ends."""
-    return re.sub(r"\\(.)", r"\1", text).replace("\u200b", "").replace("\n", "").replace(" ", "").replace("\xa0", "")
 
 
 # -- the numbers
