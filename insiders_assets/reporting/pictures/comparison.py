@@ -14,7 +14,18 @@ import numpy as np
 from insiders_assets.domain.clusterer_choice import USUAL, Choice, Criterion
 from insiders_assets.domain.clusterers import DBSCAN, K_MEANS, MIXTURE, WARD, Trial
 from insiders_assets.domain.spaces import Space
-from insiders_assets.reporting.pictures.drawing import INK, MUTED, TOP, as_png, empty_figure, group_colours, put_title
+from insiders_assets.reporting.language import ENGLISH, Language
+from insiders_assets.reporting.pictures.drawing import (
+    INK,
+    MUTED,
+    POINTS_PER_INCH,
+    TOP,
+    as_png,
+    empty_figure,
+    group_colours,
+    put_title,
+)
+from insiders_assets.reporting.pictures.segments import draw_silhouettes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,29 +83,9 @@ def _scatter(axes: Axes, space: Space) -> None:
 def silhouette_plot(silhouettes: np.ndarray, ranks: np.ndarray) -> bytes:
     """Every customer's silhouette, sorted within groups: (n,) from -1 to 1; `ranks` (n,) from 1, two groups or more."""
     groups = _several_groups(ranks)
-    colours = group_colours(groups)
-    figure = empty_figure(8.5, 1.7 + 0.42 * groups)
-    axes = figure.subplots()
-    gap, start = max(1, len(ranks) // 100), 0
-    middles, names = [], []
-    for rank in range(1, groups + 1):
-        values = np.sort(silhouettes[ranks == rank])[::-1]
-        places = np.arange(start, start + len(values))
-        axes.fill_betweenx(places, 0, values, color=colours[rank - 1], step="mid", linewidth=0.5)
-        middles.append(places.mean())
-        names.append(f"group {rank}: {len(values):,} customers, {values.mean():.2f}")
-        start += len(values) + gap
-    axes.axvline(silhouettes.mean(), color=INK, linestyle="--", linewidth=1)
-    axes.annotate(
-        f"mean of all {silhouettes.mean():.2f}",
-        (silhouettes.mean(), 1.005),
-        xycoords=("data", "axes fraction"),
-        ha="center",
-        fontsize=9,
-    )
-    axes.set_yticks(middles, names)
-    axes.set(ylim=(start, -gap), xlim=(min(-0.1, silhouettes.min()), 1))
-    axes.set_xlabel("silhouette: 1 = deep inside the own group, 0 = between two groups")
+    height = 1.7 + 0.42 * groups
+    figure = empty_figure(8.5, height)
+    draw_silhouettes(figure.subplots(), silhouettes, ranks, Language(ENGLISH), (height - 1.2) * POINTS_PER_INCH)
     misplaced = float((silhouettes < 0).mean())
     put_title(figure, f"{100 * misplaced:.1f} % of the customers stand nearer to another group than to their own")
     return as_png(figure)
