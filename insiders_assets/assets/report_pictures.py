@@ -49,7 +49,7 @@ def _history(matter: Matter, teller: Teller) -> bytes | None:
     if not matter.value("members.count"):
         return None
     members, entered, went = (
-        np.array([matter.value(f"history.{month:%Y-%m}.{name}") or 0 for month in months])
+        [matter.value(f"history.{month:%Y-%m}.{name}") or 0.0 for month in months]
         for name in ("members", "entered", "went")
     )
     return membership_over_time(months, members, entered, went, teller.language)
@@ -69,7 +69,7 @@ def _lorenz(matter: Matter, inputs: Mapping[str, Dataset], teller: Teller) -> by
 
 
 def _embedding(matter: Matter, inputs: Mapping[str, Dataset], teller: Teller) -> bytes | None:
-    from insiders_assets.reporting.pictures.month import embedding_scatter
+    from insiders_assets.reporting.pictures.segments import embedding_scatter
 
     labels = inputs["cluster_labels"].arrow(["customer_id", "cluster_rank"])
     labels = labels.filter(pc.is_valid(labels["cluster_rank"]))
@@ -87,7 +87,7 @@ def _embedding(matter: Matter, inputs: Mapping[str, Dataset], teller: Teller) ->
 
 
 def _silhouettes(inputs: Mapping[str, Dataset], teller: Teller) -> bytes | None:
-    from insiders_assets.reporting.pictures.month import silhouettes
+    from insiders_assets.reporting.pictures.segments import silhouettes
 
     rows = inputs["cluster_labels"].arrow(["silhouette", "cluster_rank"])
     rows = rows.filter(pc.is_valid(rows["silhouette"]))
@@ -98,7 +98,7 @@ def _silhouettes(inputs: Mapping[str, Dataset], teller: Teller) -> bytes | None:
 
 def _movement(matter: Matter, teller: Teller) -> bytes | None:
     from insiders_assets.domain.messages import say
-    from insiders_assets.reporting.pictures.month import alluvial
+    from insiders_assets.reporting.pictures.flows import alluvial
 
     outline = matter.outline
     if outline.before is None or not outline.segments:
