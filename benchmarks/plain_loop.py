@@ -119,8 +119,11 @@ class _Made:
         from insiders_assets.contracts.catalogue import MONTHLY_TABLES
         from insiders_assets.contracts.forecast import REVENUE_FORECAST
         from insiders_assets.contracts.programme import INSIDERS_MEMBERSHIP
-        from insiders_assets.domain.facts import SQL_TABLES, facts_of
-        from insiders_assets.reporting.page import render_page
+        from insiders_assets.domain.facts import SQL_TABLES, Outline, facts_of
+        from insiders_assets.reporting.content import Matter, report
+        from insiders_assets.reporting.document import Teller
+        from insiders_assets.reporting.forms.html import as_html
+        from insiders_assets.reporting.language import ENGLISH, Language
 
         labels = pd.DataFrame({"month": month, "customer_id": ranks.index, "cluster_rank": ranks, "silhouette": 0.0})
         members = [
@@ -136,13 +139,15 @@ class _Made:
                 forecast, schema=REVENUE_FORECAST.arrow_schema, preserve_index=False
             ),
         }
-        first = min(self.raw)
-        facts = []
+        outline = Outline(month, tuple(sorted(self.raw))[-HISTORY_MONTHS:], (month,))
+        facts, rows = facts_of(outline), {}
         ask = self.engine.over(tables)
-        for fact in facts_of(month, first):
+        for fact in facts:
             value = (ask(fact.sql) or [(None,)])[0][0]
-            facts.append({**fact.__dict__, "month": month, "value": None if value is None else float(value)})
-        render_page(month, first, facts, tables["revenue_forecast"].to_pandas(types_mapper=pd.ArrowDtype), "GBP")
+            told = {"value": None if value is None else float(value), "unit": fact.unit, "sql": fact.sql}
+            rows[fact.key] = {**told, "function": None, "library": None, "seed": None}
+        matter = Matter(outline, facts, rows, "GBP")
+        as_html(report(matter), Teller(Language(ENGLISH), rows, "GBP"), {})
 
 
 def main() -> None:

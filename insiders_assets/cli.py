@@ -12,13 +12,14 @@ import errno
 import json
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from insiders_assets.domain.months import parse_month
-from insiders_assets.errors import GapError, InsidersError, MissingMonthError, SettingsError, StorageError
+from insiders_assets.errors import GapError, InputError, InsidersError, MissingMonthError, SettingsError, StorageError
 from insiders_assets.operations.quiet import ignore_previews, nothing_said_of_interrupts
 from insiders_assets.partitions import last_closed_month
 from insiders_assets.settings import Settings, load_settings
@@ -258,6 +259,35 @@ def declare_empty(month: str, home: Home = None) -> None:
         lines = sum(part.lines for part in declare(platform.lake, first_day).parts(first_day.isoformat()).values())
     found = f"is declared empty, but its {lines:,} landed lines count" if lines else "is known to be empty"
     out.print(f"{first_day:%Y-%m} {found}.")
+
+
+@app.command()
+def report(
+    month: Annotated[str | None, typer.Option(help="YYYY-MM; the last one that has a report if left out.")] = None,
+    lang: Annotated[str, typer.Option(help="en or pt-BR.")] = "en",
+    form: Annotated[str, typer.Option("--format", help="html, pdf or md.")] = "html",
+    show: Annotated[bool, typer.Option("--open/--no-open", help="Open it, where this is a terminal.")] = True,
+    home: Home = None,
+) -> None:
+    """The report of a month: where it stands, and opened."""
+    from insiders_assets.assets.platform import open_platform
+    from insiders_assets.operations.pages import report_of
+    from insiders_assets.partitions import key_of
+    from insiders_assets.reporting.files import FORMATS
+    from insiders_assets.reporting.language import LANGUAGES
+
+    _among(lang, LANGUAGES, "language", "--lang")
+    _among(form, FORMATS, "format", "--format")
+    with open_platform(_existing_home(home)) as platform:
+        place = report_of(platform, key_of(_month(month)) if month else None, lang, form)
+    print_line(str(place))
+    if show and sys.stdout.isatty():
+        typer.launch(str(place))
+
+
+def _among(word: str, known: Sequence[str], what: str, option: str) -> None:
+    if word not in known:
+        raise InputError(f"{word} is no {what} of the report.", f"Give {option} one of {', '.join(known)}.")
 
 
 @app.command()

@@ -86,7 +86,7 @@ def _pictures(embedded: pd.DataFrame, points: np.ndarray, trials: Any, choice: A
     from scipy.spatial.distance import pdist
 
     from insiders_assets.domain.clustering import cut, rank_by_mean
-    from insiders_assets.reporting.pictures import dendrogram, scan_chart, silhouette_plot
+    from insiders_assets.reporting.pictures.comparison import dendrogram, scan_chart, silhouette_plot
 
     ranks = embedded["cluster_rank"].to_numpy("int64")
     tree = ward(pdist(points))

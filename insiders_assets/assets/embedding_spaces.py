@@ -42,7 +42,7 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         of the customers. Costs more than the month itself, so it is made for the last month and where asked."""
         from insiders_assets.domain.embedding import design_matrix, in_order_of_appearance
         from insiders_assets.domain.spaces import compare_spaces
-        from insiders_assets.reporting.pictures import scatter_of_spaces
+        from insiders_assets.reporting.pictures.comparison import scatter_of_spaces
 
         customers = in_order_of_appearance(customer_features.frame())
         if few := too_few_clusterable(month, len(customers)):

@@ -9,6 +9,7 @@ import pandas as pd
 from insiders_assets.assets.group_comparisons import done_in
 from insiders_assets.assets.monthly import Made, Month, monthly_asset, shown_as_table
 from insiders_assets.assets.revenue_forecast import member_ids
+from insiders_assets.contracts.found_by import library
 from insiders_assets.contracts.guarantees import HOLDOUT_ASSIGNMENT, HOLDOUT_PLAN
 from insiders_assets.partitions import window
 from insiders_assets.storage.lake import Dataset
@@ -49,7 +50,10 @@ def build_plan(partitions: dg.PartitionsDefinition, history_months: int) -> dg.A
         )
         shown = ("estimator", "customers", "held", "detectable_share", "customers_needed", "enough")
         return Made(
-            [{"month": month.first_day, "outcome_month": month.first_day, **row} for row in rows],
+            [
+                {"month": month.first_day, "outcome_month": month.first_day, **row, "library": library("scipy")}
+                for row in rows
+            ],
             metadata={"plan": shown_as_table([{name: row[name] for name in shown} for row in rows], decimals=4)},
         )
 

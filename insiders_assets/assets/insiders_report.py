@@ -1,4 +1,4 @@
-"""insiders_report [month]: the facts of the month, and a page made from them."""
+"""insiders_report [month]: the facts of the month, and the documents made from them."""
 
 from __future__ import annotations
 
@@ -6,25 +6,29 @@ import datetime as dt
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import numpy as np
 import pyarrow as pa
 
 from insiders_assets.assets.monthly import SETTINGS, Made, Month, monthly_asset
+from insiders_assets.assets.report_documents import documents_of, matter_of, outline_of, rows_for_facts
 from insiders_assets.assets.revenue_forecast import member_ids
 from insiders_assets.contracts.programme import INSIDERS_MEMBERSHIP
 from insiders_assets.contracts.report import COMPUTED, RECORDED, REPORT_FACTS
 from insiders_assets.domain.restatement import Restatement, what_moved
-from insiders_assets.partitions import key_of, month_of, window
-from insiders_assets.reporting.programme import ProgrammeOfMonth
+from insiders_assets.partitions import key_of, window
 from insiders_assets.storage.lake import Dataset, Reads, Version
 
-PAGE, RESTATED = "report.html", "restated.json"
+if TYPE_CHECKING:
+    from insiders_assets.domain.facts import Fact
+
+RESTATED = "restated.json"
 
 
-def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.AssetsDefinition:
+def build(
+    partitions: dg.PartitionsDefinition, history_months: int, up_to_this_month: dg.PartitionMapping
+) -> dg.AssetsDefinition:
     """The asset over the months that can exist."""
 
     @monthly_asset(
@@ -33,45 +37,43 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
         inputs={
             "month_totals": window(history_months),
             "customer_features": None,
+            "customer_purchases": window(history_months),
+            "tree_embedding": None,
+            "forest_importances": None,
             "cluster_labels": None,
             "customer_segments": window(2),
             "segment_profiles": None,
             "programme_rule": None,
-            "insiders_membership": None,
+            "insiders_membership": up_to_this_month,
             "membership_policies": None,
             "group_comparisons": None,
             "holdout_plan": None,
+            "marketing_actions": None,
             "revenue_forecast": None,
         },
         group="report",
-        settings_read=("currency",),
+        settings_read=("currency", "programme_leave_share"),
         kinds={"duckdb", "postgres"},
     )
     def insiders_report(month: Month, **inputs: Dataset) -> Made:
         """Who is in, how many, what share of which revenue, what they are like, what next month brings: every number
-        with its unit, its denominator and the SQL that gives it again; and a page made from nothing else."""
-        from insiders_assets.domain.facts import SQL_TABLES
-        from insiders_assets.reporting.page import render_page
+        with its unit, its denominator and the SQL that gives it again; and the report made from nothing else, as HTML,
+        PDF and Markdown, in English and in Brazilian Portuguese."""
+        from insiders_assets.domain.facts import SQL_TABLES, facts_of
 
-        first = month_of(inputs["month_totals"].scopes[0])
-        ask = month.platform.engine.over({name: inputs[name].arrow() for name in SQL_TABLES})
-        rows = rows_of_facts(month.first_day, first, ask, inputs)
+        ask = month.platform.engine.over({name: rows_for_facts(month, inputs[name]) for name in SQL_TABLES})
+        outline = outline_of(month, inputs, ask)
+        facts = facts_of(outline)
+        rows = rows_of_facts(facts, month.first_day, ask, inputs)
         data = pa.Table.from_pylist(rows, schema=REPORT_FACTS.arrow_schema)
         currency = month.platform.settings.currency
         reads = {handle.table.name: handle.hashes for handle in inputs.values()}
         earlier = month.platform.lake.history(REPORT_FACTS.name, month.key)
-        moved = compared_with_before(month, earlier, reads, rows, inputs["insiders_membership"])
+        membership = inputs["insiders_membership"].only(month.key)
+        moved = compared_with_before(month, earlier, reads, rows, membership)
         if moved and _tables_read(earlier[-1]) != reads:  # made again from the same, it says no news
             month.log.warning(in_words(moved, currency))
-        page = render_page(
-            month.first_day,
-            first,
-            rows,
-            inputs["revenue_forecast"].frame(),
-            currency,
-            moved,
-            programme_of(month, inputs),
-        )
+        documents = documents_of(matter_of(month, outline, facts, rows, inputs, moved), inputs)
         headline: dict[str, float] = {row["key"]: row["value"] for row in rows if row["value"] is not None}
         expected = headline.get("forecast.net_revenue")
         return Made(
@@ -81,37 +83,37 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
                 "insiders": int(headline["members.count"]),
                 "share of clusterable revenue": round(headline.get("members.share_of_revenue_clusterable", 0.0), 4),
                 **({"net revenue of next month": round(expected, 2)} if expected is not None else {}),
+                "to open the report": dg.MetadataValue.md(f"`insiders report --month {month.key[:7]}`"),
             },
-            files={PAGE: page.encode(), **({RESTATED: json.dumps(asdict(moved), indent=1).encode()} if moved else {})},
+            files={**documents, **({RESTATED: json.dumps(asdict(moved), indent=1).encode()} if moved else {})},
         )
 
     return insiders_report
 
 
 def rows_of_facts(
-    month: dt.date, first: dt.date, ask: Callable[[str], list[tuple]], inputs: Mapping[str, Dataset]
+    facts: Sequence[Fact], month: dt.date, ask: Callable[[str], list[tuple]], inputs: Mapping[str, Dataset]
 ) -> list[dict[str, Any]]:
     """Rows of REPORT_FACTS: every fact of the month with its value, and the version of the table it comes from."""
-    from insiders_assets.domain.facts import facts_of
+    from insiders_assets.domain.facts import values_of
 
-    origins = set(inputs["group_comparisons"].arrow(["origin"])["origin"].to_pylist()) - {month}
+    found = values_of(facts, ask)
     rows = []
-    for position, fact in enumerate(facts_of(month, first, sorted(origins)), start=1):
-        answer = ask(fact.sql)
-        value, *found_by = answer[0] if answer else (None,)
+    for position, fact in enumerate(facts, start=1):
+        value, *found_by = found[fact.key] or (None,)
         function, library, seed = found_by or (None, None, None)
         rows.append(
             {
                 "month": month,
                 "key": fact.key,
                 "position": position,
-                "description": fact.description,
+                "description": str(fact.words),
                 "value": None if value is None else float(value),
                 "unit": fact.unit,
-                "denominator": fact.denominator,
+                "denominator": None if fact.over is None else str(fact.over),
                 "source": fact.source,
                 "version": inputs[fact.source].hashes.get(key_of(month)),
-                "how": RECORDED if fact.recorded else COMPUTED,
+                "how": RECORDED if fact.found_by else COMPUTED,
                 "function": function,
                 "library": library,
                 "seed": seed,
@@ -119,28 +121,6 @@ def rows_of_facts(
             }
         )
     return rows
-
-
-def programme_of(month: Month, inputs: Mapping[str, Dataset]) -> ProgrammeOfMonth:
-    """What the programme's tables say of the month, and who moved between segments since the month before."""
-    from insiders_assets.domain.segments import movement
-
-    standing = inputs["insiders_membership"].arrow(["rule_version", "rule"]).slice(length=1).to_pylist()
-    cards = inputs["programme_rule"].arrow().to_pylist()
-    segments = inputs["customer_segments"]
-
-    def placed(scope: str) -> tuple[np.ndarray, list[str]]:
-        rows = segments.only(scope).arrow(["segment_id", "customer_id"])
-        return rows["segment_id"].to_numpy(), rows["customer_id"].to_pylist()
-
-    earlier = [scope for scope in segments.scopes if scope < month.key]
-    return ProgrammeOfMonth(
-        card=cards[0] if cards else None,
-        profiles=inputs["segment_profiles"].arrow().to_pylist(),
-        movement=movement(placed(earlier[-1]), placed(month.key)) if earlier else None,
-        policies=inputs["membership_policies"].arrow().to_pylist(),
-        in_force="; ".join(f"{row['rule']} ({row['rule_version']})" for row in standing if row["rule"]),
-    )
 
 
 def compared_with_before(
@@ -172,8 +152,9 @@ def _tables_read(version: Version) -> Reads:
 
 def in_words(moved: Restatement, currency: str) -> str:
     """The restatement in a line: members in and out, and their revenue before and after."""
-    from insiders_assets.reporting.page import write_number
+    from insiders_assets.reporting.language import ENGLISH, Language
 
+    written = Language(ENGLISH).written
     if moved.entered is None or moved.left is None:
         who = "who was a member then is not kept any more"
     else:
@@ -185,7 +166,7 @@ def in_words(moved: Restatement, currency: str) -> str:
         ("base.net_revenue_all", "net of returns"),
     ):
         if fact := moved.fact(key):
-            before, after = (write_number(value, fact.unit, currency) for value in (fact.before, fact.after))
+            before, after = (written(value, fact.unit, currency) for value in (fact.before, fact.after))
             told.append(f"{name} {before} -> {after}")
     return "; ".join(told)
 

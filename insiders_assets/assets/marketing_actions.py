@@ -12,7 +12,7 @@ from insiders_assets.contracts.actions import MARKETING_ACTIONS
 from insiders_assets.domain.programme import BY_RANK
 from insiders_assets.domain.rules import Rule, parse_rule
 from insiders_assets.partitions import window
-from insiders_assets.reporting.language import PORTUGUESE, Language, in_both_languages
+from insiders_assets.reporting.language import in_both_languages
 from insiders_assets.storage.lake import Dataset
 
 
@@ -61,11 +61,7 @@ def _rule(inputs: Mapping[str, Dataset]) -> Rule | None:
 
 def with_words(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of MARKETING_ACTIONS, from one whose words are messages."""
-    words = row["words"]
-    return {
-        **{name: value for name, value in row.items() if name != "words"},
-        **in_both_languages("action", words["action"]),
-        **in_both_languages("condition", words["condition"]),
-        "money_is": str(words["money_is"]),
-        "money_is_pt": Language(PORTUGUESE).tell(words["money_is"]),
-    }
+    plain = {name: value for name, value in row.items() if name != "words"}
+    for column, message in row["words"].items():
+        plain |= in_both_languages(column, message)
+    return plain

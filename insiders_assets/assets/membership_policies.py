@@ -10,31 +10,24 @@ import numpy as np
 
 from insiders_assets.assets.monthly import Made, Month, monthly_asset, shown_as_table
 from insiders_assets.assets.programme_history import SETTINGS_READ, TABLES_READ, ProgrammeHistory, chosen_in, columns_of
+from insiders_assets.contracts.found_by import library
 from insiders_assets.contracts.programme import MEMBERSHIP_POLICIES
 from insiders_assets.contracts.table import or_null
 from insiders_assets.domain.policies import (
     CONSENSUS,
-    FIXED,
+    DESCRIPTIONS,
     IN_FORCE,
-    PATIENT,
     TOP_CLUSTER,
     Group,
     PolicyFigures,
     groups_by_rule,
     holding,
     measure,
+    terms_of,
 )
 from insiders_assets.domain.standings import Course, CustomersOfMonth
 from insiders_assets.partitions import key_of
 from insiders_assets.storage.lake import Dataset
-
-DESCRIPTIONS = {
-    IN_FORCE: "the rule in force with the months and the share that the settings say; no person's word counts here",
-    FIXED: "the rule in force, month by month: in while it holds, out when it does not",
-    PATIENT: "the rule in force has to hold three months in a row to enter, and to be missed three in a row to leave",
-    CONSENSUS: "every month whom that month's consensus chooses",
-    TOP_CLUSTER: "every month that month's cluster with the highest mean revenue",
-}
 
 
 def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMapping) -> dg.AssetsDefinition:
@@ -57,7 +50,8 @@ def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMap
             return Made(MEMBERSHIP_POLICIES.empty(), metadata={"no comparison": "no rule is in force yet"})
         found, groups = _compared(course, history)
         revenue = columns_of(history.features.only(month.key), ["gross_revenue"])
-        rows = [_row(month, name, found[name], groups[name], revenue) for name in found]
+        terms = terms_of(course.policy, course.leave_share)
+        rows = [_row(month, name, found[name], groups[name], revenue) | terms.get(name, {}) for name in found]
         shown = ("policy", "members", "churn", "worst_churn", "returners", "growth")
         return Made(
             rows,
@@ -94,7 +88,7 @@ def _row(
     return {
         "month": month.first_day,
         "policy": name,
-        "description": DESCRIPTIONS[name],
+        "description": str(DESCRIPTIONS[name]),
         "published": name == IN_FORCE,
         "months": len(figures.changes),
         "members": int(figures.sizes[-1]),
@@ -103,4 +97,5 @@ def _row(
         "returners": or_null(figures.returning),
         "growth": or_null(figures.mean_growth),
         "revenue_share": float(amounts[inside].sum() / amounts.sum()) if amounts.sum() else None,
+        "library": library("numpy"),
     }

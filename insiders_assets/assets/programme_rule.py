@@ -6,6 +6,7 @@ import dagster as dg
 import numpy as np
 
 from insiders_assets.assets.monthly import Made, Month, monthly_asset
+from insiders_assets.contracts.found_by import library
 from insiders_assets.contracts.programme import BY_CONSENSUS, BY_TOP_SEGMENT, PROGRAMME_RULE
 from insiders_assets.reporting.language import PORTUGUESE, Language
 from insiders_assets.settings import PRODUCT
@@ -53,6 +54,7 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         row = card_row(month.first_day, card, is_chosen, basis, settings.programme_min_fidelity)
         rule = row["rule_in_words"]
         row |= {"rule_in_words": str(rule), "rule_in_portuguese": Language(PORTUGUESE).tell(rule)}
+        row |= {"library": library("numpy"), "seed": SEED}
         exceptions = customers.ids[card.exceptions]
         more = f" and {len(exceptions) - MOST_NAMED} more" if len(exceptions) > MOST_NAMED else ""
         return Made(

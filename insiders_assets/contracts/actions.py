@@ -21,14 +21,13 @@ MARKETING_ACTIONS = Table(
         Column("action", TEXT, "Name of the action.", key=True),
         Column("position", WHOLE, "Order among the actions of this segment and state, most money first.", at_least=1),
         Column("customers", WHOLE, "Customers for whom the condition holds.", at_least=1),
-        Column("money", REAL, "Money at stake in the shop's currency, as `money_is` says.", precision=2),
-        Column("money_is", TEXT, "What the money is, in English."),
+        Column("money", REAL, "Money at stake in the shop's currency, as `money_en` says.", precision=2),
         Column("action_en", TEXT, "The action in English."),
         Column("action_pt", TEXT, "The action in Portuguese."),
         Column("condition_en", TEXT, "For whom, in English."),
         Column("condition_pt", TEXT, "For whom, in Portuguese."),
-        # Added later, so that homes of before can take it.
-        Column("money_is_pt", TEXT, "What the money is, in Portuguese.", nullable=True),
+        Column("money_en", TEXT, "What the money is, in English."),
+        Column("money_pt", TEXT, "What the money is, in Portuguese."),
         Column(
             "list_sql",
             TEXT,

@@ -23,6 +23,7 @@ from insiders_assets.contracts.report import REPORT_FACTS
 from insiders_assets.contracts.segments import (
     CLUSTER_LABELS,
     CUSTOMER_SEGMENTS,
+    FOREST_IMPORTANCES,
     SEGMENT_MOVEMENT,
     SEGMENT_PROFILES,
     TREE_EMBEDDING,
@@ -36,6 +37,7 @@ MONTHLY_TABLES: dict[str, Table] = {
     "customer_features": CUSTOMER_FEATURES,
     "month_totals": MONTH_TOTALS,
     "tree_embedding": TREE_EMBEDDING,
+    "forest_importances": FOREST_IMPORTANCES,
     "cluster_labels": CLUSTER_LABELS,
     "customer_segments": CUSTOMER_SEGMENTS,
     "segment_profiles": SEGMENT_PROFILES,

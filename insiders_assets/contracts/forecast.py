@@ -4,6 +4,7 @@ Belongs here: tables whose rows speak of days that have not come yet. Does not b
 measured (:mod:`insiders_assets.domain.forecasting`), and what was sold.
 """
 
+from insiders_assets.contracts.found_by import FOUND_BY
 from insiders_assets.contracts.table import DATE, FLAG, REAL, TEXT, WHOLE, Column, Table
 
 REVENUE_FORECAST = Table(
@@ -82,5 +83,6 @@ REVENUE_FORECAST = Table(
             nullable=True,
         ),
         Column("note", TEXT, "Why the model cannot forecast, or what to know about its forecast.", nullable=True),
+        *FOUND_BY,
     ),
 )

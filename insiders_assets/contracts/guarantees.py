@@ -4,6 +4,7 @@ Belongs here: tables of statistics on the group. Does not belong here: who is in
 """
 
 from insiders_assets.contracts.customers import CUSTOMER, MONTH
+from insiders_assets.contracts.found_by import FOUND_BY
 from insiders_assets.contracts.table import DATE, FLAG, REAL, TEXT, WHOLE, Column, Table
 
 SAME_WINDOW, NEXT_MONTH = "same window", "next month"
@@ -19,6 +20,8 @@ def _of_group(which: str, words: str) -> tuple[Column, ...]:
         Column(f"{which}_median", REAL, f"{words}: median."),
         Column(f"{which}_low", REAL, f"{words}: lower end of the mean's 95 % interval (t, ddof 0).", nullable=True),
         Column(f"{which}_high", REAL, f"{words}: upper end of it.", nullable=True),
+        Column(f"{which}_low_sample", REAL, f"{words}: lower end with the sample's deviation (ddof 1).", nullable=True),
+        Column(f"{which}_high_sample", REAL, f"{words}: upper end of that.", nullable=True),
         Column(f"{which}_shapiro_w", REAL, f"{words}: Shapiro and Wilk's W.", nullable=True),
         Column(f"{which}_shapiro_p", REAL, f"{words}: its p; small: not normal.", nullable=True, precision=12),
     )
@@ -64,8 +67,7 @@ GROUP_COMPARISONS = Table(
         Column("delta_low", REAL, "Lower end of its 95 % interval.", nullable=True),
         Column("delta_high", REAL, "Upper end of it.", nullable=True),
         Column("delta_interval", TEXT, "How that interval was found."),
-        Column("library", TEXT, "Library and version that gave U, p and W."),
-        Column("seed", WHOLE, "Seed of resamples and samples."),
+        *FOUND_BY,
     ),
 )
 
@@ -90,6 +92,7 @@ HOLDOUT_PLAN = Table(
         Column("wanted_share", REAL, "Effect that is wanted (PROGRAMME_EFFECT), as a share of the mean.", at_least=0),
         Column("customers_needed", REAL, "Customers in both arms to find that effect; empty: cannot.", nullable=True),
         Column("enough", FLAG, "Whether the group is that large."),
+        *FOUND_BY,
     ),
 )
 

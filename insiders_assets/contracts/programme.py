@@ -4,6 +4,7 @@ Belongs here: tables and views that speak of membership. Does not belong here: s
 """
 
 from insiders_assets.contracts.customers import CUSTOMER, MONTH
+from insiders_assets.contracts.found_by import FOUND_BY
 from insiders_assets.contracts.table import DATE, FLAG, REAL, TEXT, WHOLE, Column, Table, View
 
 OUTSIDE, PROVISIONAL, MEMBER, GRACE, LEFT = "outside", "provisional", "member", "grace", "left"
@@ -71,6 +72,7 @@ PROGRAMME_RULE = Table(
         Column("lead", REAL, "F1 of the rule less that of the runner-up.", nullable=True),
         Column("sql", TEXT, "Query on the warehouse that gives the customers whom the rule selects."),
         Column("exceptions_sql", TEXT, "Query that gives the exceptions, and which side the rule has them on."),
+        *FOUND_BY,
     ),
 )
 
@@ -135,6 +137,9 @@ MEMBERSHIP_POLICIES = Table(
         Column("policy", TEXT, "Name of the policy.", key=True),
         Column("description", TEXT, "What it does."),
         Column("published", FLAG, "True for the one that runs the programme."),
+        Column("months_to_enter", WHOLE, "Months in a row that the rule has to hold to come in.", nullable=True),
+        Column("months_to_leave", WHOLE, "Months in a row short of it to go out.", nullable=True),
+        Column("leave_share", REAL, "Share of the rule below which a member is short (0-1).", nullable=True),
         Column(
             "months",
             WHOLE,
@@ -168,5 +173,6 @@ MEMBERSHIP_POLICIES = Table(
             "Members' share of the clusterable customers' gross revenue this month.",
             nullable=True,
         ),
+        *FOUND_BY,
     ),
 )

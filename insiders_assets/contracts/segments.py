@@ -4,6 +4,7 @@ Belongs here: the results of embedding and clustering. Does not belong here: who
 """
 
 from insiders_assets.contracts.customers import CUSTOMER, MONTH
+from insiders_assets.contracts.found_by import FOUND_BY
 from insiders_assets.contracts.table import DATE, FLAG, REAL, TEXT, WHOLE, Column, Table, View
 
 COMPONENT_COLUMNS = tuple(f"component_{number}" for number in range(1, 11))
@@ -28,6 +29,25 @@ TREE_EMBEDDING = Table(
             Column(name, REAL, f"UMAP component {number} of the forest's space (no unit).", precision=4)
             for number, name in enumerate(COMPONENT_COLUMNS, start=1)
         ),
+    ),
+)
+
+FOREST_IMPORTANCES = Table(
+    "forest_importances",
+    "What the forest behind the embedding looks at: the importance of every feature; empty in a month that is too "
+    "small.",
+    (
+        MONTH,
+        Column("feature", TEXT, "Column of customer_features.", key=True),
+        Column(
+            "importance",
+            REAL,
+            "Share of the forest's decrease of variance that splits on the feature bring (0-1, all sum to 1).",
+            at_least=0,
+            at_most=1,
+        ),
+        Column("chosen", FLAG, "Whether the forest whose leaves are embedded was fitted on it."),
+        *FOUND_BY,
     ),
 )
 

@@ -17,7 +17,7 @@ from typing import Any
 from insiders_assets.contracts.actions import IN, IN_GRACE, OUT
 from insiders_assets.contracts.programme import GRACE, INSIDE_SQL
 from insiders_assets.domain.messages import Message, Numeral, say
-from insiders_assets.domain.rules import Condition, Rule
+from insiders_assets.domain.rules import Rule
 
 MOST_PER_GROUP = 3
 FEWEST_CUSTOMERS = 5
@@ -158,7 +158,7 @@ def chosen(
             "position": position,
             "customers": customers,
             "money": money,
-            "words": {"action": action.action, "condition": action.condition, "money_is": action.money_is},
+            "words": {"action": action.action, "condition": action.condition, "money": action.money_is},
             "list_sql": listing(action, month, segment, state),
         }
         for (segment, state), found in sorted(groups.items())
@@ -174,13 +174,11 @@ def _whom(action: Action, month: dt.date) -> str:
 
 
 def _near(rule: Rule, leave_share: float, monthly: str) -> Action:
-    kept = [Condition(f"f.{one.feature}", one.direction, one.kept(leave_share)) for one in rule.conditions]
-    near = Rule(tuple(kept), rule.connective).sql
     return Action(
         "bring_in",
         say("Tell them what is missing to come in"),
         say("out, with at least {share} of what the rule asks for", share=Numeral(f"{leave_share:.0%}")),
         A_MONTH,
-        f"f.clusterable AND {_IS_OUT} AND NOT coalesce(m.rule_holds, FALSE) AND ({near})",
+        f"f.clusterable AND {_IS_OUT} AND NOT coalesce(m.rule_holds, FALSE) AND ({rule.eased(leave_share, 'f')})",
         monthly,
     )

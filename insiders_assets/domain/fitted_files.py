@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # sklearn's own compiled tree is the one type beyond skops' defaults; anything else in a file is refused.
+ABOUT = "embedding.json"
 TRUSTED = ["sklearn.tree._tree.Tree"]
 
 
@@ -41,7 +42,7 @@ def model_files(fitted: TreeEmbedding | ProximityEmbedding, customer_ids: list[s
         "forest.skops": _plain(skops.io.dumps(fitted.forest)),
         **({"scaler.skops": _plain(skops.io.dumps(scaler))} if scaler else {}),
         "leaves.parquet": leaves.getvalue(),
-        "embedding.json": json.dumps(about, indent=1).encode(),
+        ABOUT: json.dumps(about, indent=1).encode(),
     }
 
 

@@ -21,6 +21,7 @@ import pandas as pd
 import pyarrow as pa
 
 from insiders_assets.contracts.forecast import REVENUE_FORECAST
+from insiders_assets.contracts.found_by import library
 from insiders_assets.domain.network import MIN_DAYS, Network, checked, fit_network
 from insiders_assets.errors import MissingMonthError
 
@@ -251,7 +252,10 @@ class Forecast:
 
     def _row(self, name: str, grain: str, start: date, end: date, days: int) -> dict[str, Any]:
         said = {"month": self.month, "model": name, "grain": grain, "period_start": start, "period_end": end}
-        return {**said, "published": name == self.published, "days_forecast": days, "observed": 0.0}
+        found = (
+            {"library": library("keras"), "seed": self.seed} if name == "network" else {"library": library("pandas")}
+        )
+        return {**said, **found, "published": name == self.published, "days_forecast": days, "observed": 0.0}
 
     def _month_row(self, name: str, period: date) -> dict[str, Any]:
         is_open = self.is_open.loc[pd.Timestamp(period) : pd.Timestamp(month_end(period))]

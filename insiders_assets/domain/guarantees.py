@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from insiders_assets.contracts.found_by import library
 from insiders_assets.contracts.table import or_null
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ BCA, ASYMPTOTIC = "BCa bootstrap", "Cliff's variance"
 
 @dataclass(frozen=True)
 class Group:
-    """One group on one measure, in its unit. low, high: 95 % interval of the mean. shapiro_w, shapiro_p: Shapiro and
+    """One group on one measure, in its unit. low, high: 95 % interval of the mean; *_sample: by the
+    sample's deviation instead of the values' own. shapiro_w, shapiro_p: Shapiro and
     Wilk's test of normality; NaN with fewer than three different values."""
 
     customers: int
@@ -40,6 +42,8 @@ class Group:
     median: float
     low: float
     high: float
+    low_sample: float
+    high_sample: float
     shapiro_w: float
     shapiro_p: float
 
@@ -93,8 +97,6 @@ def compared(
 ) -> list[dict[str, Any]]:
     """Rows, without p_holm, that compare two groups of customers (ids) on every column of `values`, a frame by
     customer; a gap is left out, and so is a column on which a group has nobody."""
-    import scipy
-
     rows = []
     for measure in values.columns:
         known = values[measure].dropna().astype("float64")
@@ -113,7 +115,7 @@ def compared(
                 "delta_low": or_null(found.delta_low),
                 "delta_high": or_null(found.delta_high),
                 "delta_interval": found.interval,
-                "library": f"scipy {scipy.__version__}",
+                "library": library("scipy"),
                 "seed": seed,
             }
         )
@@ -135,7 +137,8 @@ def describe(values: np.ndarray, seed: int) -> Group:
     if len(values) > MOST_FOR_SHAPIRO:
         tested = np.random.default_rng(seed).choice(values, MOST_FOR_SHAPIRO, replace=False)
     w, p = shapiro(tested) if len(np.unique(tested)) >= 3 else (np.nan, np.nan)
-    return Group(len(values), float(values.mean()), float(np.median(values)), low, high, float(w), float(p))
+    mean, median = float(values.mean()), float(np.median(values))
+    return Group(len(values), mean, median, low, high, *interval_of_mean(values, ddof=1), float(w), float(p))
 
 
 def interval_of_mean(values: np.ndarray, ddof: int = 0) -> tuple[float, float]:

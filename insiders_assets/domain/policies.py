@@ -17,10 +17,30 @@ import numpy as np
 
 from insiders_assets.contracts.programme import INSIDE
 from insiders_assets.domain.membership import MonthOfRule, Policy, replay
+from insiders_assets.domain.messages import say
 
 MONTHS_OF_A_YEAR = 12
 IN_FORCE, FIXED, PATIENT = "programme", "rule without grace", "three months in, three out"
 CONSENSUS, TOP_CLUSTER = "consensus each month", "top cluster each month"
+# What a reader is told of each.
+NAMES = {
+    IN_FORCE: say("programme"),
+    FIXED: say("rule without grace"),
+    PATIENT: say("three months in, three out"),
+    CONSENSUS: say("consensus each month"),
+    TOP_CLUSTER: say("top cluster each month"),
+}
+DESCRIPTIONS = {
+    IN_FORCE: say(
+        "the rule in force with the months and the share that the settings say; no person's word counts here"
+    ),
+    FIXED: say("the rule in force, month by month: in while it holds, out when it does not"),
+    PATIENT: say(
+        "the rule in force has to hold three months in a row to enter, and to be missed three in a row to leave"
+    ),
+    CONSENSUS: say("every month whom that month's consensus chooses"),
+    TOP_CLUSTER: say("every month that month's cluster with the highest mean revenue"),
+}
 
 Group = frozenset[str]
 
@@ -81,12 +101,29 @@ def measure(months: Sequence[dt.date], groups: Sequence[Group], held: Sequence[G
     )
 
 
+def by_rule(policy: Policy) -> dict[str, tuple[Policy, bool]]:
+    """The policies that go by the rule in force, by name: how each moves, and whether a member may fall short of the
+    rule by the share that the settings say; `policy` is the programme's own."""
+    return {IN_FORCE: (policy, True), FIXED: (Policy(1, 1), False), PATIENT: (Policy(3, 3), True)}
+
+
 def groups_by_rule(months: Sequence[MonthOfRule], policy: Policy) -> dict[str, list[Group]]:
-    """Groups of the policies that go by the rule in force, by name; `policy` is the programme's own."""
+    """Groups of those policies."""
     return {
-        IN_FORCE: groups_of(months, policy),
-        FIXED: groups_of(without_slack(months), Policy(1, 1)),
-        PATIENT: groups_of(months, Policy(3, 3)),
+        name: groups_of(months if slack else without_slack(months), moves)
+        for name, (moves, slack) in by_rule(policy).items()
+    }
+
+
+def terms_of(policy: Policy, leave_share: float) -> dict[str, dict[str, float]]:
+    """The terms of those policies, in columns of MEMBERSHIP_POLICIES."""
+    return {
+        name: {
+            "months_to_enter": moves.months_to_enter,
+            "months_to_leave": moves.months_to_leave,
+            "leave_share": leave_share if slack else 1.0,
+        }
+        for name, (moves, slack) in by_rule(policy).items()
     }
 
 

@@ -66,6 +66,11 @@ class Rule:
         """The rule as a condition over customer_features."""
         return f" {'AND' if self.connective == ALL else 'OR'} ".join(condition.sql for condition in self.conditions)
 
+    def eased(self, slack: float, table: str) -> str:
+        """The rule as SQL over a table named `table`, with a share `slack` of every threshold."""
+        kept = [Condition(f"{table}.{one.feature}", one.direction, one.kept(slack)) for one in self.conditions]
+        return Rule(tuple(kept), self.connective).sql
+
     @property
     def features(self) -> frozenset[str]:
         """The features that it looks at."""

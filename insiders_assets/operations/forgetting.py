@@ -12,7 +12,7 @@ from dataclasses import replace
 from insiders_assets.assets.platform import Platform
 from insiders_assets.contracts.catalogue import PUBLISHED_TABLES, TABLES_BY_MONTH
 from insiders_assets.errors import MissingMonthError, SettingsError
-from insiders_assets.operations.pages import place_of_page
+from insiders_assets.operations.pages import withdraw_report
 from insiders_assets.partitions import key_of, month_range, shift
 from insiders_assets.settings import is_set_in_environment, record_settings
 from insiders_assets.storage.ledger import change_ledger
@@ -54,7 +54,7 @@ def forget(platform: Platform, month: dt.date) -> list[dt.date]:
             if table.published:
                 platform.warehouse.withdraw(table, one)
             platform.lake.withdraw(table.name, key_of(one))
-        place_of_page(settings, key_of(one)).unlink(missing_ok=True)
+        withdraw_report(settings, key_of(one))
     keys = {key_of(one) for one in gone}
     change_ledger(
         platform.lake,

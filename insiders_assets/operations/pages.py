@@ -1,6 +1,6 @@
-"""The reports' pages in the home, under names that stay the same: the lake's own names change with the content.
+"""The reports in the home, under names that stay the same: the lake's own names change with the content.
 
-Belongs here: where a month's page stands for a person. Does not belong here: what it says (:mod:`..reporting`).
+Belongs here: where a month's documents stand for a person. Does not belong here: what they say (:mod:`..reporting`).
 """
 
 from __future__ import annotations
@@ -8,30 +8,64 @@ from __future__ import annotations
 from pathlib import Path
 
 from insiders_assets.assets.clusterer_trials import PAGE as COMPARISON
-from insiders_assets.assets.insiders_report import PAGE
 from insiders_assets.assets.platform import Platform
 from insiders_assets.contracts.comparisons import CLUSTERER_TRIALS
 from insiders_assets.contracts.report import REPORT_FACTS
-from insiders_assets.errors import StorageError
+from insiders_assets.errors import MissingMonthError, StorageError
+from insiders_assets.partitions import month_of
+from insiders_assets.reporting.files import HTML, belongs_to_report, file_of
+from insiders_assets.reporting.language import ENGLISH
 from insiders_assets.settings import Settings
 
-
-def place_of_page(settings: Settings, month: str) -> Path:
-    """Where the page of a month (`2011-12-01`) stands."""
-    return settings.home / "reports" / f"{month[:7]}.html"
+FOLDER = "reports"
 
 
-def show_page(platform: Platform, month: str) -> None:
-    """Write the page of a month that has a report, unless it stands there already.
+def place_of_report(settings: Settings, month: str, language: str = ENGLISH, form: str = HTML) -> Path:
+    """Where a document of a month (`2011-12-01`) stands."""
+    return settings.home / FOLDER / file_of(month_of(month), language, form)
+
+
+def show_report(platform: Platform, month: str) -> None:
+    """Write the documents of a month that has a report, and their pictures, unless they stand there already.
 
     Raises
     ------
     StorageError: the home cannot be written.
     """
     version = platform.lake.current(REPORT_FACTS.name, month)
-    if version is None:
-        return
-    write_whole(place_of_page(platform.settings, month), platform.lake.read_file(version.files[PAGE]))
+    for name, path in version.files.items() if version else ():
+        if belongs_to_report(name, month_of(month)):
+            write_whole(platform.settings.home / FOLDER / name, platform.lake.read_file(path))
+
+
+def report_of(platform: Platform, month: str | None, language: str, form: str) -> Path:
+    """The document of a month, or of the last month that has a report; written into the home if it is not there.
+
+    Raises
+    ------
+    MissingMonthError: the month has no report.
+    StorageError: the home cannot be written.
+    """
+    made = platform.lake.current_scopes(REPORT_FACTS.name)
+    if not made or (month is not None and month not in made):
+        raise MissingMonthError(
+            f"{month[:7]} has no report." if month else "There is no report yet.", "`insiders run` makes it."
+        )
+    wanted = month or made[-1]
+    show_report(platform, wanted)
+    place = place_of_report(platform.settings, wanted, language, form)
+    if not place.exists():
+        raise MissingMonthError(
+            f"The report of {wanted[:7]} was made by an earlier version, without this language and format.",
+            f"`insiders run --from {wanted[:7]} --to {wanted[:7]} --again` makes it anew.",
+        )
+    return place
+
+
+def withdraw_report(settings: Settings, month: str) -> None:
+    """Take a month's documents out of the home, and what stands beside them."""
+    for path in (settings.home / FOLDER).glob(f"{month[:7]}*"):
+        path.unlink(missing_ok=True)
 
 
 def show_comparison(platform: Platform, month: str) -> Path | None:
@@ -39,7 +73,7 @@ def show_comparison(platform: Platform, month: str) -> Path | None:
     version = platform.lake.current(CLUSTERER_TRIALS.name, month)
     if version is None or COMPARISON not in version.files:
         return None
-    target = platform.settings.home / "reports" / f"{month[:7]}-comparison.html"
+    target = platform.settings.home / FOLDER / f"{month[:7]}-comparison.html"
     write_whole(target, platform.lake.read_file(version.files[COMPARISON]))
     return target
 

@@ -26,7 +26,7 @@ from insiders_assets.operations.comparing import compare_if_due
 from insiders_assets.operations.executing import Progress, Tell, end_killed_runs, execute
 from insiders_assets.operations.home import only_one, open_instance, prepare_home
 from insiders_assets.operations.landing import land_arrivals, land_file, refuse_unusable, tidy_zone
-from insiders_assets.operations.pages import show_page
+from insiders_assets.operations.pages import show_report
 from insiders_assets.operations.quiet import without_greetings
 from insiders_assets.operations.tracing import show_trace
 from insiders_assets.partitions import key_of
@@ -151,7 +151,7 @@ def _bring_up(platform: Platform, instance: dg.DagsterInstance, months: Months, 
             lookup.forget(key_of(month))
             _refuse_unless_made(lookup, month)
         publish_what_readers_lack(platform, key_of(month), looking_at_rows=made_again)
-        show_page(platform, key_of(month))
+        show_report(platform, key_of(month))
         show_trace(lookup, instance, key_of(month))
         if not due:
             tell(Progress(f"{month:%Y-%m}", "all assets", "up to date"))

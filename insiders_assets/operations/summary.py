@@ -12,9 +12,9 @@ from pathlib import Path
 from insiders_assets.assets.platform import Platform
 from insiders_assets.contracts.report import REPORT_FACTS
 from insiders_assets.domain.facts import MEMBER
-from insiders_assets.operations.pages import place_of_page, show_page
+from insiders_assets.operations.pages import place_of_report, show_report
 from insiders_assets.partitions import key_of
-from insiders_assets.reporting.page import NOT_KNOWN, write_number
+from insiders_assets.reporting.language import ENGLISH, NOT_KNOWN, Language
 
 LINES = (
     ("Insiders", "members.count", "members.share_of_clusterable", "of the clusterable customers"),
@@ -47,16 +47,16 @@ def summarise(platform: Platform, until: dt.date | None = None) -> Summary | Non
         return None
     month = months[-1]
     dataset = platform.lake.dataset(REPORT_FACTS, [month])
-    currency = platform.settings.currency
+    currency, written = platform.settings.currency, Language(ENGLISH).written
     facts = dataset.arrow().to_pylist()
     values = {fact["key"]: fact["value"] for fact in facts}
-    told = {fact["key"]: write_number(fact["value"], fact["unit"], currency) for fact in facts}
+    told = {fact["key"]: written(fact["value"], fact["unit"], currency) for fact in facts}
     if not values["members.count"]:
         lines = [("Insiders", "0", _why_nobody(values, platform.settings.min_clusterable))]
     else:
         lines = [(name, told[key] if key else "", f"{told[share]} {base}") for name, key, share, base in LINES]
-    show_page(platform, month)
-    page = place_of_page(platform.settings, month)
+    show_report(platform, month)
+    page = place_of_report(platform.settings, month)
     return Summary(month[:7], lines + _next_month(told), _first_members(platform, month, currency), page)
 
 
@@ -64,7 +64,7 @@ def _why_nobody(values: dict[str, float | None], fewest: int) -> str:
     clusterable = int(values["base.clusterable"] or 0)
     if clusterable < fewest:
         return f"not segmented: fewer than {fewest} clusterable customers"
-    if not values["segment_01.customers"]:
+    if not values["base.segmented"]:
         return f"not segmented: nothing tells the {clusterable:,} clusterable customers apart"
     return "nobody fulfils the rule in force"
 
@@ -75,7 +75,7 @@ def _next_month(told: dict[str, str]) -> list[tuple[str, str, str]]:
         (
             "next month, net",
             told["forecast.net_revenue"],
-            "no interval yet" if told["forecast.lower"] == NOT_KNOWN else interval,
+            "no interval yet" if told["forecast.lower"] == str(NOT_KNOWN) else interval,
         ),
         ("", "", f"last 30 days: {told['forecast.last_30_days']}"),
         ("", "", f"a year before: {told['forecast.seasonal_naive']}"),
@@ -88,4 +88,5 @@ def _first_members(platform: Platform, month: str, currency: str) -> list[tuple[
         "FROM customer_features f JOIN insiders_membership m USING (month, customer_id) "
         f"WHERE f.month = DATE '{month}' AND {MEMBER} ORDER BY f.gross_revenue DESC, f.customer_id LIMIT 5"
     )
-    return [(customer, write_number(float(revenue), "currency", currency)) for customer, revenue in found.rows]
+    written = Language(ENGLISH).written
+    return [(customer, written(float(revenue), "currency", currency)) for customer, revenue in found.rows]

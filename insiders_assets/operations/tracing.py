@@ -22,7 +22,7 @@ from insiders_assets.assets import customer_consensus, group_comparisons, progra
 from insiders_assets.automation.due import Lookup
 from insiders_assets.contracts.catalogue import TABLES_BY_MONTH
 from insiders_assets.domain import embedding
-from insiders_assets.operations.pages import place_of_page, write_whole
+from insiders_assets.operations.pages import place_of_report, write_whole
 from insiders_assets.settings import Settings
 from insiders_assets.storage.lake import Version
 
@@ -48,7 +48,7 @@ def show_trace(lookup: Lookup, instance: dg.DagsterInstance, month: str) -> None
     StorageError: the home cannot be written.
     """
     settings = lookup.platform.settings
-    target = place_of_page(settings, month).with_suffix(".trace.json")
+    target = place_of_report(settings, month).with_suffix(".trace.json")
     versions = {
         asset: version for asset, table in TABLES_BY_MONTH.items() if (version := lookup.current(table.name, month))
     }

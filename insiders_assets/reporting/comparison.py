@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from insiders_assets.domain.spaces import FAIR
-from insiders_assets.reporting.page import templates
+from insiders_assets.reporting.forms.html import templates
 
 
 def render_comparison(

@@ -83,7 +83,8 @@ class Language:
         if unit == "currency":
             return self.money(value, currency) if currency else self.number(value, 2)
         if unit == "share":
-            return self.percent(value)
+            # A share that somebody has set is a whole number of per cent, and reads as one.
+            return self.percent(value, 0 if round(100 * value, 9).is_integer() else 2)
         if unit == "p":
             return self._small(value)
         if unit in DECIMALS:

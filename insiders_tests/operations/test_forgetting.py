@@ -17,7 +17,7 @@ from insiders_assets.contracts.report import REPORT_FACTS
 from insiders_assets.definitions import build_definitions
 from insiders_assets.errors import GapError
 from insiders_assets.operations.home import open_instance
-from insiders_assets.operations.pages import place_of_page
+from insiders_assets.operations.pages import place_of_report
 from insiders_assets.operations.status import HELD, REFUSED, WAITING
 from insiders_assets.partitions import month_of, month_range
 from insiders_assets.sample import ShopParameters, write_shop
@@ -119,7 +119,7 @@ def test_forgotten_months_are_gone_for_readers_and_the_others_stand(home: Home, 
     assert home.sql("SELECT max(month) FROM insiders.report_facts") == [(LAST,)]
     assert home.sql("SELECT count(*) FROM insiders.current_report_facts WHERE month = '2024-02-01'") != [(0,)]
     assert not home.ledger().declared_empty
-    assert not any(place_of_page(home.settings, one.isoformat()).exists() for one in MISTAKEN)
+    assert not any(place_of_report(home.settings, one.isoformat()).exists() for one in MISTAKEN)
     home.run(today=IN_JULY)
     assert home.settings.last_month == LAST
     assert {(one.month, one.state) for one in home.status(IN_JULY)} == {("2024-01", "stands"), ("2024-02", "stands")}

@@ -26,6 +26,7 @@ from insiders_assets.assets.platform import Platform, open_platform
 from insiders_assets.contracts.catalogue import MONTHLY_TABLES
 from insiders_assets.contracts.customers import CUSTOMER_FEATURES
 from insiders_assets.contracts.forecast import REVENUE_FORECAST
+from insiders_assets.contracts.report import REPORT_FACTS
 from insiders_assets.contracts.segments import TREE_EMBEDDING
 from insiders_assets.domain.clustering import segment
 from insiders_assets.domain.embedding import TREES, in_order_of_appearance
@@ -35,8 +36,11 @@ from insiders_assets.domain.network import MODEL_FILE, SCALER_FILE, Network
 from insiders_assets.operations.running import Progress, Wanted, run
 from insiders_assets.operations.status import STANDS, TableStatus, status
 from insiders_assets.partitions import key_of, month_range
+from insiders_assets.reporting.files import FORMATS, HTML, PDF, file_of
+from insiders_assets.reporting.language import ENGLISH, LANGUAGES
 from insiders_assets.settings import PREFIX, Settings, load_settings
 from insiders_assets.storage.embedded_postgres import EmbeddedPostgres
+from insiders_tests.reporting.reading import NUMBER, Read, pdf_text, says
 
 # The whole year is landed and brought up once, before the first test: minutes on two cores.
 pytestmark = [pytest.mark.real, pytest.mark.timeout(1800)]
@@ -98,6 +102,10 @@ class Reference:
 
     def fact(self, key: str) -> float:
         return self.one(f"SELECT value FROM insiders.report_facts WHERE month = DATE '{MONTH}' AND key = '{key}'")
+
+    def document(self, language: str, form: str) -> bytes:
+        (content,) = self.files(REPORT_FACTS, file_of(MONTH, language, form)).values()
+        return content
 
     def status(self) -> list[TableStatus]:
         return status(self.platform, TODAY)
@@ -361,6 +369,47 @@ def test_the_291_brought_525803_net_in_their_last_thirty_days(reference: Referen
         "WHERE p.invoice_date BETWEEN DATE '2011-11-10' AND DATE '2011-12-09'"
     )
     assert cents(net) == Decimal("525803.19")
+
+
+# -- the documents
+
+
+# The published result, as an English reader finds it written; percentages and money with the digits once given.
+PUBLISHED = (
+    "4,328 2,967 7,949,729.36 291 9.81 4,360,677.12 54.85 51.00 43.35 56.33 48.13 "
+    "14,985.14 21.13 9,055.00 4.09 6,924.11 9 4,428 3 775.09 848.98 494.58 540.45 2,759 2,757 "
+    "0.869 0.027 0.026 0.017 0.015 175 365 331 242 326 252 512 237 236 "
+    "43,987 31,261 20,638 1.52e-39 3.81e-05 6.03e-04 0.7275 0.2277 -0.1895 "
+    "11,599.73 18,370.56 3,693.69 4,110.26 739.98 957.97 493.68 621.43 16.70 25.56 21.99 32.27 "
+    "11,593.89 18,376.40 525,803.19"
+)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_published_figures_stand_in_every_document(reference: Reference, language: str, form: str) -> None:
+    content = reference.document(language, form)
+    text = pdf_text(content) if form == PDF else content.decode()
+    there = set(NUMBER.findall(Read(text).text if form == HTML else text.replace("\\", "")))
+    written = PUBLISHED if language == ENGLISH else PUBLISHED.translate(str.maketrans(",.", ".,"))
+    assert set(written.split()) - there == set()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_figures_of_the_page_are_those_of_the_warehouse(reference: Reference, language: str) -> None:
+    facts = reference.rows(f"SELECT key, value, unit FROM insiders.report_facts WHERE month = DATE '{MONTH}'")
+    known = {key: (value, unit) for key, value, unit in facts}
+    figures = Read(reference.document(language, HTML).decode()).figures
+    assert {key for key, _, _ in figures} == {key for key, (value, _) in known.items() if value is not None}
+    for key, value, text in figures:
+        assert float(value) == known[key][0]
+        assert says(text, language, *known[key]), key
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_document_is_no_larger_than_can_be_mailed(reference: Reference, language: str, form: str) -> None:
+    assert 10_000 < len(reference.document(language, form)) < 2_000_000
 
 
 # -- what is kept gives the same again

@@ -14,15 +14,14 @@ from insiders_assets.domain.clusterer_choice import choose
 from insiders_assets.domain.clusterers import DBSCAN, MIXTURE, WARD, Trial
 from insiders_assets.domain.clustering import segment
 from insiders_assets.domain.spaces import Space
-from insiders_assets.reporting.pictures import (
-    TOP,
+from insiders_assets.reporting.pictures.comparison import (
     dendrogram,
-    group_colours,
     scan_chart,
     scatter_of_spaces,
     silhouette_plot,
     steadiest,
 )
+from insiders_assets.reporting.pictures.drawing import TOP, group_colours
 
 MOST_BYTES = 150_000
 

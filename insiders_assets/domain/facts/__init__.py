@@ -8,42 +8,64 @@ The SQL keeps to what DuckDB and PostgreSQL both read, names every table with it
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from insiders_assets.domain.facts.actions import action_facts
 from insiders_assets.domain.facts.base import base_facts
-from insiders_assets.domain.facts.characteristics import characteristic_facts
-from insiders_assets.domain.facts.fact import MEMBER, MEMBERSHIP, Fact
+from insiders_assets.domain.facts.characteristics import characteristic_facts, segment_facts
+from insiders_assets.domain.facts.fact import MEMBER, MEMBERSHIP, Fact, Outline
 from insiders_assets.domain.facts.forecast import forecast_facts
 from insiders_assets.domain.facts.guarantees import guarantee_facts
-from insiders_assets.domain.facts.members import member_facts
+from insiders_assets.domain.facts.members import history_facts, member_facts
+from insiders_assets.domain.facts.movement import movement_facts
 from insiders_assets.domain.facts.programme import programme_facts
-from insiders_assets.domain.facts.segments import segment_facts
 
 SQL_TABLES = (
     "month_totals",
     "customer_features",
+    "customer_purchases",
+    "forest_importances",
     "cluster_labels",
+    "customer_segments",
     MEMBERSHIP,
+    "membership_policies",
     "programme_rule",
     "group_comparisons",
     "holdout_plan",
+    "marketing_actions",
     "revenue_forecast",
 )
 
 
-def facts_of(month: dt.date, first_of_window: dt.date, origins: Sequence[dt.date] = ()) -> list[Fact]:
-    """The facts of a month, in the order of the report. `origins`: the months before it whose members are compared by
-    the month that followed."""
+def facts_of(outline: Outline) -> list[Fact]:
+    """The facts of a month, in the order of the report."""
     return [
-        *base_facts(month, first_of_window),
-        *member_facts(month, first_of_window),
-        *programme_facts(month),
-        *characteristic_facts(month),
-        *segment_facts(month),
-        *guarantee_facts(month, origins),
-        *forecast_facts(month),
+        *base_facts(outline),
+        *member_facts(outline),
+        *history_facts(outline),
+        *programme_facts(outline),
+        *characteristic_facts(outline),
+        *segment_facts(outline),
+        *movement_facts(outline),
+        *guarantee_facts(outline),
+        *forecast_facts(outline),
+        *action_facts(outline),
     ]
 
 
-__all__ = ["MEMBER", "SQL_TABLES", "Fact", "facts_of"]
+def values_of(facts: Sequence[Fact], ask: Callable[[str], list[tuple]]) -> dict[str, tuple]:
+    """What the facts' queries give, by key: the first row, or () where there is none. Facts over the same rows are
+    asked for in one query: a report has a thousand of them, and a shop perhaps a million customers."""
+    over: dict[str, list[Fact]] = {}
+    for fact in facts:
+        over.setdefault(fact.rows, []).append(fact)
+    found: dict[str, tuple] = {}
+    for rows, asked in over.items():
+        columns = list(dict.fromkeys(column for fact in asked for column in fact.columns))
+        answer = ask(f"SELECT {', '.join(columns)} {rows}")
+        given = dict(zip(columns, answer[0], strict=True)) if answer else None
+        found |= {fact.key: tuple(given[column] for column in fact.columns) if given else () for fact in asked}
+    return {fact.key: found[fact.key] for fact in facts}
+
+
+__all__ = ["MEMBER", "SQL_TABLES", "Fact", "Outline", "facts_of", "values_of"]

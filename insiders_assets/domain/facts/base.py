@@ -2,55 +2,69 @@
 
 from __future__ import annotations
 
-import datetime as dt
+from insiders_assets.domain.facts.fact import CURRENCY, CUSTOMERS, Fact, Outline, over_features, over_sales
+from insiders_assets.domain.messages import say
 
-from insiders_assets.domain.facts.fact import Fact, all_sales, over_features
 
-
-def base_facts(month: dt.date, first: dt.date) -> list[Fact]:
-    """How many buyers there are and what they bring, in the window that begins with the month `first`."""
-    source = "customer_features"
+def base_facts(outline: Outline) -> list[Fact]:
+    """How many buyers there are and what they bring in the window."""
+    month, source = outline.month, "customer_features"
+    sales = over_sales(month, outline.first)
     return [
         Fact(
             "base.identified_buyers",
-            "Identified customers with a purchase in the window",
-            "customers",
+            say("Identified customers with a purchase in the window"),
+            CUSTOMERS,
             source,
-            over_features("count(*)", month, "f.purchases > 0"),
+            "count(*)",
+            over_features(month, "f.purchases > 0"),
         ),
         Fact(
             "base.clusterable",
-            "Customers with a purchase and at least two activity dates",
-            "customers",
+            say("Customers with a purchase and at least two activity dates"),
+            CUSTOMERS,
             source,
-            over_features("count(*)", month, "f.clusterable"),
+            "count(*)",
+            over_features(month, "f.clusterable"),
+        ),
+        Fact(
+            "base.segmented",
+            say("Clusterable customers who are in a segment"),
+            CUSTOMERS,
+            "cluster_labels",
+            "count(cluster_rank)",
+            f"FROM insiders.cluster_labels WHERE month = DATE '{month}'",
         ),
         Fact(
             "base.revenue_clusterable",
-            "Gross revenue of the clusterable customers in the window",
-            "currency",
+            say("Gross revenue of the clusterable customers in the window"),
+            CURRENCY,
             source,
-            over_features("coalesce(sum(f.gross_revenue), 0)", month, "f.clusterable"),
+            "coalesce(sum(f.gross_revenue), 0)",
+            over_features(month, "f.clusterable"),
         ),
         Fact(
             "base.revenue_identified",
-            "Gross revenue of all identified customers in the window",
-            "currency",
+            say("Gross revenue of all identified customers in the window"),
+            CURRENCY,
             source,
-            over_features("coalesce(sum(f.gross_revenue), 0)", month),
+            "coalesce(sum(f.gross_revenue), 0)",
+            over_features(month),
         ),
         Fact(
             "base.revenue_all",
-            "Gross revenue of all cleaned sales in the window, guests included",
-            "currency",
+            say("Gross revenue of all cleaned sales in the window, guests included"),
+            CURRENCY,
             "month_totals",
-            all_sales("coalesce(sum(gross_revenue), 0)", month, first),
+            "coalesce(sum(gross_revenue), 0)",
+            sales,
         ),
         Fact(
             "base.net_revenue_all",
-            "Net revenue of all cleaned sales in the window, guests included (returns taken off)",
-            "currency",
+            say("Net revenue of all cleaned sales in the window, guests included (returns taken off)"),
+            CURRENCY,
             "month_totals",
-            all_sales("coalesce(sum(net_revenue), 0)", month, first),
+            "coalesce(sum(net_revenue), 0)",
+            sales,
         ),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from insiders_assets.contracts.guarantees import (
     ESTIMATORS,
@@ -12,120 +12,156 @@ from insiders_assets.contracts.guarantees import (
     SAME_WINDOW,
     SAME_WINDOW_MEASURES,
 )
-from insiders_assets.domain.facts.fact import Fact
+from insiders_assets.domain.facts.fact import (
+    COUNT,
+    CURRENCY,
+    CUSTOMERS,
+    DAYS,
+    INSIDERS,
+    SHARE,
+    Fact,
+    FoundBy,
+    Outline,
+    one_row,
+)
+from insiders_assets.domain.messages import Message, say
 
+ESTIMATOR_WORDS = {
+    "raw": say("as it is"),
+    "winsorised": say("the highest and lowest hundredth cut"),
+    "cuped": say("less what the months before say (CUPED)"),
+}
 UNITS = {
-    "gross_revenue": "currency",
-    "avg_ticket": "currency",
-    "recency_days": "days",
-    "net_revenue": "currency",
-    "active": "share",
-    "returned": "share",
+    "gross_revenue": CURRENCY,
+    "avg_ticket": CURRENCY,
+    "recency_days": DAYS,
+    "net_revenue": CURRENCY,
+    "active": SHARE,
+    "returned": SHARE,
 }
 MEASURES = {
-    "gross_revenue": "gross revenue in the window",
-    "avg_ticket": "ticket",
-    "recency_days": "days since the last purchase",
-    "net_revenue": "net revenue of the month that followed",
-    "active": "customers who bought in the month that followed",
-    "returned": "customers with a credit note in the month that followed",
+    "gross_revenue": say("gross revenue in the window"),
+    "avg_ticket": say("ticket"),
+    "recency_days": say("days since the last purchase"),
+    "net_revenue": say("net revenue of the month that followed"),
+    "active": say("customers who bought in the month that followed"),
+    "returned": say("customers with a credit note in the month that followed"),
 }
-GROUPS = (("member", "Insiders"), ("next", "the next band"))
-COUNT, MEAN, MEDIAN, T = "len", "numpy.mean", "numpy.median", "scipy.stats.t"
+NEXT_BAND = say("the next band")
+GROUPS = (("member", INSIDERS), ("next", NEXT_BAND))
+SOURCE, PLAN = "group_comparisons", "holdout_plan"
+COUNTED, MEAN, MEDIAN, T = "len", "numpy.mean", "numpy.median", "scipy.stats.t"
 U_TEST, SHAPIRO = "scipy.stats.mannwhitneyu", "scipy.stats.shapiro"
 HOLM, DELTA = "guarantees.holm", "guarantees.cliffs_delta"
 # BCa by scipy.stats.bootstrap, or Cliff's variance: the row says which.
 INTERVAL = "guarantees.compare"
 HOLDS_AT = 0.05
+STATISTIC, P, EFFECT = "statistic", "p", "effect"
 
 
-def guarantee_facts(month: dt.date, origins: Sequence[dt.date]) -> list[Fact]:
-    """Both proofs and the plan: `origins` are the months before this one whose members are compared."""
-    return [*_same_window(month), *_next_month(month, origins), *_plan(month)]
+def guarantee_facts(outline: Outline) -> list[Fact]:
+    """Both proofs and the plan of a trial."""
+    return [*_same_window(outline.month), *_next_month(outline), *_plan(outline.month)]
 
 
 def _same_window(month: dt.date) -> Iterator[Fact]:
+    of_group = (
+        ("customers", say("Compared on {measure}: customers of {group}"), CUSTOMERS, COUNTED),
+        ("mean", say("Mean {measure}, {group}, as compared"), None, MEAN),
+        ("median", say("Median {measure}, {group}, as compared"), None, MEDIAN),
+        ("low", say("Lower end of the mean's 95 % interval, {measure}, {group}"), None, T),
+        ("high", say("Upper end of the mean's 95 % interval, {measure}, {group}"), None, T),
+        ("low_sample", say("Lower end of that interval with the sample's deviation, {measure}, {group}"), None, T),
+        ("high_sample", say("Upper end of that interval with the sample's deviation, {measure}, {group}"), None, T),
+        ("shapiro_w", say("Shapiro and Wilk's W of {measure}, {group}"), STATISTIC, SHAPIRO),
+        ("shapiro_p", say("Shapiro and Wilk's p of {measure}, {group}"), P, SHAPIRO),
+    )
+    of_both = (
+        ("u", say("Mann and Whitney's U of {measure}, Insiders against the next band"), STATISTIC, U_TEST),
+        ("p", say("Two-sided p of that U, {measure}"), P, U_TEST),
+        ("p_holm", say("The same after Holm, over the measures of this window, {measure}"), P, HOLM),
+        ("delta", say("Cliff's delta of {measure}, Insiders against the next band"), EFFECT, DELTA),
+        ("delta_low", say("Lower end of that delta's 95 % interval, {measure}"), EFFECT, INTERVAL),
+        ("delta_high", say("Upper end of that delta's 95 % interval, {measure}"), EFFECT, INTERVAL),
+    )
     for measure in SAME_WINDOW_MEASURES:
-        words, unit = MEASURES[measure], UNITS[measure]
-
-        def fact(
-            name: str, description: str, kind: str, function: str, over: str | None = None, measure: str = measure
-        ) -> Fact:
-            where = (month, SAME_WINDOW, measure, month)
-            return _recorded(f"same_window.{measure}.{name}", description, kind, where, name, function, over)
-
+        key, where = f"same_window.{measure}", (month, SAME_WINDOW, measure, month)
         for group, who in GROUPS:
-            yield fact(f"{group}_customers", f"{who.capitalize()} compared on {words}", "customers", COUNT)
-            yield fact(f"{group}_mean", f"Mean {words}, {who}", unit, MEAN, who)
-            yield fact(f"{group}_median", f"Median {words}, {who}", unit, MEDIAN, who)
-            yield fact(f"{group}_low", f"Lower end of the mean's 95 % interval, {words}, {who}", unit, T, who)
-            yield fact(f"{group}_high", f"Upper end of the mean's 95 % interval, {words}, {who}", unit, T, who)
-            yield fact(f"{group}_shapiro_w", f"Shapiro and Wilk's W of {words}, {who}", "statistic", SHAPIRO)
-            yield fact(f"{group}_shapiro_p", f"Its p, {words}, {who}", "p", SHAPIRO)
-        yield fact("u", f"Mann and Whitney's U of {words}, Insiders against the next band", "statistic", U_TEST)
-        yield fact("p", f"Its two-sided p, {words}", "p", U_TEST)
-        yield fact("p_holm", f"The same after Holm, over the measures of this window, {words}", "p", HOLM)
-        yield fact("delta", f"Cliff's delta of {words}, Insiders against the next band", "effect", DELTA)
-        yield fact("delta_low", f"Lower end of its 95 % interval, {words}", "effect", INTERVAL)
-        yield fact("delta_high", f"Upper end of its 95 % interval, {words}", "effect", INTERVAL)
+            for name, words, unit, function in of_group:
+                said = say(words.template, measure=MEASURES[measure], group=who)
+                over = None if unit else who
+                column = f"{group}_{name}"
+                yield _recorded(f"{key}.{column}", said, unit or UNITS[measure], where, column, function, over)
+        for name, words, kind, function in of_both:
+            said = say(words.template, measure=MEASURES[measure])
+            yield _recorded(f"{key}.{name}", said, kind, where, name, function, None)
 
 
-def _next_month(month: dt.date, origins: Sequence[dt.date]) -> Iterator[Fact]:
-    source = "group_comparisons"
+def _next_month(outline: Outline) -> Iterator[Fact]:
+    counted = (
+        ("origins", say("Months in which membership was fixed and that a month followed: {measure}"), "TRUE"),
+        ("positive", say("Of them, months after which Insiders were ahead: {measure}"), "delta > 0"),
+        (
+            "hold",
+            say("Of them, ahead beyond chance after Holm: {measure}"),
+            f"delta > 0 AND p_holm < {HOLDS_AT}",
+        ),
+    )
+    told = (
+        ("member_mean", say("Insiders' mean, {measure} {origin}"), None, MEAN, INSIDERS),
+        ("next_mean", say("The next band's mean, {measure} {origin}"), None, MEAN, NEXT_BAND),
+        ("delta", say("Cliff's delta, {measure} {origin}"), EFFECT, DELTA, None),
+        ("p_holm", say("p after Holm over the months, {measure} {origin}"), P, HOLM, None),
+    )
     for measure in NEXT_MONTH_MEASURES:
-        where = f"month = DATE '{month}' AND proof = '{NEXT_MONTH}' AND measure = '{measure}'"
-        for name, words, condition in (
-            ("origins", "Months in which membership was fixed and that a month followed", "TRUE"),
-            ("positive", "Of them, months after which Insiders were ahead", "delta > 0"),
-            ("hold", "Of them, ahead beyond chance after Holm", f"delta > 0 AND p_holm < {HOLDS_AT}"),
-        ):
-            sql = f"SELECT count(*) FROM insiders.{source} WHERE {where} AND {condition}"
-            yield Fact(f"next_month.{measure}.{name}", f"{words}: {MEASURES[measure]}", "count", source, sql)
-        for origin in origins:
-            key = f"next_month.{measure}.{origin:%Y-%m}"
-            told = f"{MEASURES[measure]} {origin:%Y-%m}"
-            for name, description, unit, function, over in (
-                ("member_mean", f"Insiders' mean, {told}", UNITS[measure], MEAN, "Insiders"),
-                ("next_mean", f"The next band's mean, {told}", UNITS[measure], MEAN, "the next band"),
-                ("delta", f"Cliff's delta, {told}", "effect", DELTA, None),
-                ("p_holm", f"p after Holm over the months, {told}", "p", HOLM, None),
-            ):
-                place = (month, NEXT_MONTH, measure, origin)
-                yield _recorded(f"{key}.{name}", description, unit, place, name, function, over)
+        where = f"proof = '{NEXT_MONTH}' AND measure = '{measure}'"
+        rows = one_row(SOURCE, outline.month, where)
+        for name, words, condition in counted:
+            said = say(words.template, measure=MEASURES[measure])
+            value = f"count(CASE WHEN {condition} THEN 1 END)"
+            yield Fact(f"next_month.{measure}.{name}", said, COUNT, SOURCE, value, rows)
+        for origin in outline.origins:
+            place = (outline.month, NEXT_MONTH, measure, origin)
+            for name, words, unit, function, over in told:
+                said = say(words.template, measure=MEASURES[measure], origin=origin)
+                key = f"next_month.{measure}.{origin:%Y-%m}.{name}"
+                yield _recorded(key, said, unit or UNITS[measure], place, name, function, over)
 
 
 def _plan(month: dt.date) -> Iterator[Fact]:
-    source = "holdout_plan"
+    per_insider = say("mean net revenue per Insider")
     for estimator in ESTIMATORS:
-        for name, description, unit, denominator in (
-            ("customers", "Insiders in both arms of the trial", "customers", None),
-            ("held", "Of them held out by the salted hash", "customers", None),
-            ("held_share", "Share to hold out", "share", "Insiders"),
-            ("sample_ratio_p", "p of so many held out", "p", "Insiders in both arms"),
-            ("mean", "Mean net revenue of the month, per Insider", "currency", "Insiders"),
-            ("detectable", "Smallest difference found four times out of five", "currency", None),
-            ("detectable_share", "The same as a share of the mean", "share", "mean net revenue per Insider"),
-            ("wanted_share", "Effect that is wanted", "share", "mean net revenue per Insider"),
-            ("customers_needed", "Customers in both arms to find the effect that is wanted", "customers", None),
+        for name, words, unit, over in (
+            ("customers", say("Insiders in both arms of the trial, {estimator}"), CUSTOMERS, None),
+            ("held", say("Of them held out by the salted hash, {estimator}"), CUSTOMERS, None),
+            ("held_share", say("Share to hold out, {estimator}"), SHARE, INSIDERS),
+            ("sample_ratio_p", say("p of so many held out, {estimator}"), P, say("Insiders in both arms")),
+            ("mean", say("Mean net revenue of the month per Insider, {estimator}"), CURRENCY, INSIDERS),
+            ("detectable", say("Smallest difference found four times out of five, {estimator}"), CURRENCY, None),
+            ("detectable_share", say("The same as a share of the mean, {estimator}"), SHARE, per_insider),
+            ("wanted_share", say("Effect that is wanted, {estimator}"), SHARE, per_insider),
+            (
+                "customers_needed",
+                say("Customers in both arms to find the effect that is wanted, {estimator}"),
+                CUSTOMERS,
+                None,
+            ),
         ):
-            sql = f"SELECT {name} FROM insiders.{source} WHERE month = DATE '{month}' AND estimator = '{estimator}'"
-            words = f"{description}, {estimator}"
-            yield Fact(f"trial.{estimator}.{name}", words, unit, source, sql, denominator)
+            rows = one_row(PLAN, month, f"estimator = '{estimator}'")
+            said = say(words.template, estimator=ESTIMATOR_WORDS[estimator])
+            yield Fact(f"trial.{estimator}.{name}", said, unit, PLAN, name, rows, over, FoundBy("holdout.plan"))
 
 
 def _recorded(
     key: str,
-    description: str,
+    words: Message,
     unit: str,
     where: tuple[dt.date, str, str, dt.date],
     column: str,
     function: str,
-    over: str | None,
+    over: Message | None,
 ) -> Fact:
     """A fact that a comparison recorded. `where`: its month, proof, measure and origin."""
     month, proof, measure, origin = where
-    sql = (
-        f"SELECT {column}, '{function}', library, seed FROM insiders.group_comparisons WHERE month = DATE '{month}' "
-        f"AND proof = '{proof}' AND measure = '{measure}' AND origin = DATE '{origin}'"
-    )
-    return Fact(key, description, unit, "group_comparisons", sql, over, recorded=True)
+    rows = one_row(SOURCE, month, f"proof = '{proof}' AND measure = '{measure}' AND origin = DATE '{origin}'")
+    return Fact(key, words, unit, SOURCE, column, rows, over, FoundBy(function))

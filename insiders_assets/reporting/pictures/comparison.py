@@ -1,16 +1,11 @@
-"""Pictures of customers in spaces and groups as PNG: for a report and for the pages of assets.
+"""Pictures that compare spaces and clusterers of customers, as PNG with titles that state what is to be seen.
 
-Belongs here: how points, silhouettes, trees and scans are drawn, and titles that state what is to be seen. Does not
-belong here: any measure (it comes ready from :mod:`insiders_assets.domain`), or small charts for Dagster's page, which
-:mod:`.charts` draws as SVG.
-
-The same input gives the same bytes: figures are drawn by Agg without pyplot's state, and carry no version. matplotlib
-is imported only where something is drawn.
+Belongs here: how points, trees and scans are drawn for the page of a comparison, in English. Does not belong here: any
+measure (it comes ready from :mod:`insiders_assets.domain`), or the report's pictures, which are told in its languages.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -19,15 +14,24 @@ import numpy as np
 from insiders_assets.domain.clusterer_choice import USUAL, Choice, Criterion
 from insiders_assets.domain.clusterers import DBSCAN, K_MEANS, MIXTURE, WARD, Trial
 from insiders_assets.domain.spaces import Space
+from insiders_assets.reporting.language import ENGLISH, Language
+from insiders_assets.reporting.pictures.drawing import (
+    INK,
+    MUTED,
+    POINTS_PER_INCH,
+    TOP,
+    as_png,
+    empty_figure,
+    group_colours,
+    put_title,
+)
+from insiders_assets.reporting.pictures.segments import draw_silhouettes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-DOTS_PER_INCH, COLOURS = 100, 256
 # Stabilities from a few subsamples that differ by less are told as one.
 ALIKE = 0.05
-TOP, INK, MUTED = "#d55e00", "#24292e", "#8a949e"
 # Of Okabe and Ito (2008), whose colours stay apart for colour-blind readers; marks and dashes differ as well.
 # Ward's marks are the largest and the mixture's the smallest: where all found the same, each can still be seen.
 LINES = {WARD: ("#0072b2", "o", "-", 9.0), K_MEANS: ("#e69f00", "s", "--", 6.0), MIXTURE: ("#009e73", "^", ":", 3.5)}
@@ -39,17 +43,17 @@ def scatter_of_spaces(spaces: Sequence[Space]) -> bytes:
     """Customers in every space side by side, coloured by that space's own groups, the top one on top."""
     across = min(2, len(spaces))
     down = -(-len(spaces) // across)
-    figure = _figure(4.1 * across, 3.6 * down + 0.7)
+    figure = empty_figure(4.1 * across, 3.6 * down + 0.7)
     for axes, space in zip(figure.subplots(down, across, squeeze=False).flat, spaces, strict=False):
         _scatter(axes, space)
     for axes in figure.axes[len(spaces) :]:
         axes.set_axis_off()
-    _title(figure, steadiest(spaces))
+    put_title(figure, steadiest(spaces))
     figure.supxlabel(
         "Colours are each space's own groups: orange spends most on average, then dark to pale. Axes have no unit.",
         fontsize=9,
     )
-    return _png(figure)
+    return as_png(figure)
 
 
 def steadiest(spaces: Sequence[Space]) -> str:
@@ -79,32 +83,12 @@ def _scatter(axes: Axes, space: Space) -> None:
 def silhouette_plot(silhouettes: np.ndarray, ranks: np.ndarray) -> bytes:
     """Every customer's silhouette, sorted within groups: (n,) from -1 to 1; `ranks` (n,) from 1, two groups or more."""
     groups = _several_groups(ranks)
-    colours = group_colours(groups)
-    figure = _figure(8.5, 1.7 + 0.42 * groups)
-    axes = figure.subplots()
-    gap, start = max(1, len(ranks) // 100), 0
-    middles, names = [], []
-    for rank in range(1, groups + 1):
-        values = np.sort(silhouettes[ranks == rank])[::-1]
-        places = np.arange(start, start + len(values))
-        axes.fill_betweenx(places, 0, values, color=colours[rank - 1], step="mid", linewidth=0.5)
-        middles.append(places.mean())
-        names.append(f"group {rank}: {len(values):,} customers, {values.mean():.2f}")
-        start += len(values) + gap
-    axes.axvline(silhouettes.mean(), color=INK, linestyle="--", linewidth=1)
-    axes.annotate(
-        f"mean of all {silhouettes.mean():.2f}",
-        (silhouettes.mean(), 1.005),
-        xycoords=("data", "axes fraction"),
-        ha="center",
-        fontsize=9,
-    )
-    axes.set_yticks(middles, names)
-    axes.set(ylim=(start, -gap), xlim=(min(-0.1, silhouettes.min()), 1))
-    axes.set_xlabel("silhouette: 1 = deep inside the own group, 0 = between two groups")
+    height = 1.7 + 0.42 * groups
+    figure = empty_figure(8.5, height)
+    draw_silhouettes(figure.subplots(), silhouettes, ranks, Language(ENGLISH), (height - 1.2) * POINTS_PER_INCH)
     misplaced = float((silhouettes < 0).mean())
-    _title(figure, f"{100 * misplaced:.1f} % of the customers stand nearer to another group than to their own")
-    return _png(figure)
+    put_title(figure, f"{100 * misplaced:.1f} % of the customers stand nearer to another group than to their own")
+    return as_png(figure)
 
 
 def dendrogram(tree: np.ndarray, ranks: np.ndarray) -> bytes:
@@ -125,7 +109,7 @@ def dendrogram(tree: np.ndarray, ranks: np.ndarray) -> bytes:
 
     shown = min(n, max(30, LEAVES_PER_GROUP * groups))
     drawn = hierarchy.dendrogram(tree, p=shown, truncate_mode="lastp", no_plot=True, link_color_func=colour)
-    figure = _figure(9, 5)
+    figure = empty_figure(9, 5)
     axes = figure.subplots()
     for xs, ys, shade in zip(drawn["icoord"], drawn["dcoord"], drawn["color_list"], strict=True):
         axes.plot(xs, ys, color=shade, linewidth=1.0 if shade == MUTED else 1.8)
@@ -148,10 +132,10 @@ def dendrogram(tree: np.ndarray, ranks: np.ndarray) -> bytes:
     axes.set_ylim(0, None)
     if below > 0:
         apart = f"{above / below:.1f} times as far apart as the two halves of any one"
-        _title(figure, f"The closest two of the {groups} groups lie {apart}")
+        put_title(figure, f"The closest two of the {groups} groups lie {apart}")
     else:
-        _title(figure, f"Within each of the {groups} groups all customers are alike")
-    return _png(figure)
+        put_title(figure, f"Within each of the {groups} groups all customers are alike")
+    return as_png(figure)
 
 
 def _several_groups(ranks: np.ndarray) -> int:
@@ -178,7 +162,7 @@ def scan_chart(trials: Sequence[Trial], choice: Choice, criterion: Criterion = U
 
     most = max(criterion.most_groups, choice.trial.groups)
     shown = [trial for trial in trials if trial.groups <= most and np.isfinite(trial.silhouette)]
-    figure = _figure(8, 6.2)
+    figure = empty_figure(8, 6.2)
     for axes, measure, words in zip(
         figure.subplots(2, 1, sharex=True),
         ("silhouette", "stability"),
@@ -208,12 +192,12 @@ def scan_chart(trials: Sequence[Trial], choice: Choice, criterion: Criterion = U
     # From one half up: a dip of a hundredth shall not look like a gulf.
     below.set_ylim(min(0.5, below.get_ylim()[0]), 1.02)
     chosen = choice.trial
-    _title(
+    put_title(
         figure,
         f"{chosen.name} chosen: silhouette {chosen.silhouette:.2f} (best {best:.2f}), "
         f"stability {_number(chosen.stability)}",
     )
-    return _png(figure)
+    return as_png(figure)
 
 
 def _by_groups(axes: Axes, trials: Sequence[Trial], measure: str) -> None:
@@ -229,40 +213,5 @@ def _by_groups(axes: Axes, trials: Sequence[Trial], measure: str) -> None:
         axes.plot(*np.transpose(scattered), mark, color=colour, markersize=7, markeredgewidth=2, label=DBSCAN)
 
 
-def group_colours(groups: int) -> list[str]:
-    """A colour for each rank from 1: orange for the top, the others from dark to pale blue-grey-yellow (cividis)."""
-    from matplotlib import colormaps
-    from matplotlib.colors import to_hex
-
-    return [TOP, *(to_hex(colormaps["cividis"](place)) for place in np.linspace(0.0, 0.9, max(groups - 1, 1)))][:groups]
-
-
 def _number(value: float) -> str:
     return f"{value:.2f}" if np.isfinite(value) else "unknown"
-
-
-def _title(figure: Figure, words: str) -> None:
-    figure.suptitle(words, x=0.01, horizontalalignment="left", fontsize=12)
-
-
-def _figure(width: float, height: float) -> Figure:
-    """An empty figure of so many inches."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _png(figure: Figure) -> bytes:
-    from PIL import Image
-
-    for axes in figure.axes:
-        axes.spines[["top", "right"]].set_visible(False)
-    drawn, written = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
-    # A palette instead of 24 bits a pixel: a third of the bytes, and no difference to be seen.
-    palette = Image.open(drawn).convert("RGB").quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    palette.save(written, "PNG", optimize=True)
-    return written.getvalue()

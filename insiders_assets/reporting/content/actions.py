@@ -1,0 +1,88 @@
+"""Answer nine: what marketing can do, for whom, and with how much money at stake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import chain, groupby, repeat
+from typing import Any
+
+from insiders_assets.contracts.actions import IN, IN_GRACE, OUT
+from insiders_assets.domain.facts.actions import action_key
+from insiders_assets.domain.messages import say
+from insiders_assets.reporting.content.matter import Matter, figure, words
+from insiders_assets.reporting.document import (
+    Appendix,
+    Block,
+    Capital,
+    Cell,
+    Code,
+    Heading,
+    Paragraph,
+    Part,
+    Quoted,
+    Table,
+)
+
+STATES = {IN: say("in"), IN_GRACE: say("in grace"), OUT: say("out")}
+
+
+def actions(matter: Matter) -> Iterator[Block]:
+    """Per segment and membership state two or three actions, each with customers, money, and the list behind it."""
+    yield Heading(2, say("What marketing can do"))
+    if not matter.actions:
+        yield Paragraph([say("No condition holds for enough customers.")])
+        return
+    yield Table(
+        say("Actions"),
+        [
+            say("Segment"),
+            say("Membership"),
+            say("What, and for whom"),
+            say("Customers"),
+            say("At stake, {currency}", currency=matter.currency),
+        ],
+        [
+            _action(row, matter.name(segment) if first else "")
+            for segment, rows in groupby(matter.actions, key=lambda row: row["segment_id"])
+            for first, row in zip(chain([True], repeat(False)), rows, strict=False)
+        ],
+        text=(2.2, 1, 4),
+    )
+    yield Paragraph(
+        [say("A customer may stand in several actions, so neither customers nor money add up over them.")], soft=True
+    )
+    yield Appendix(
+        say("The lists behind the actions"),
+        [
+            Paragraph(
+                [
+                    say(
+                        "{segment}, {state}, {action}: {query}",
+                        segment=matter.name(row["segment_id"]),
+                        state=STATES[row["state"]],
+                        action=_words(row, "action"),
+                        query=Code(row["list_sql"]),
+                    )
+                ]
+            )
+            for row in matter.actions
+        ],
+    )
+
+
+def _action(row: Mapping[str, Any], segment: Part) -> list[Cell]:
+    key = action_key(row["segment_id"], row["state"], row["action"])
+    return [
+        words(segment),
+        words(Capital(STATES[row["state"]])),
+        words(
+            _words(row, "action"),
+            say("{whom}; at stake: {money}", whom=_words(row, "condition"), money=_words(row, "money")),
+        ),
+        figure(f"{key}.customers"),
+        figure(f"{key}.money"),
+    ]
+
+
+def _words(row: Mapping[str, Any], what: str) -> Quoted:
+    return Quoted(row[f"{what}_en"], row[f"{what}_pt"])
