@@ -62,13 +62,6 @@ class Capital:
 
 
 @dataclass(frozen=True)
-class Listed:
-    """Parts with commas between them."""
-
-    parts: Sequence[Part]
-
-
-@dataclass(frozen=True)
 class Quoted:
     """A text as a table keeps it, in each language; what it says is not the document's."""
 
@@ -86,7 +79,7 @@ class Quoted:
         return cls(str(message), Language(PORTUGUESE).tell(message))
 
 
-Part = Message | Figure | Amount | Code | Strong | Capital | Listed | Quoted | dt.date | str
+Part = Message | Figure | Amount | Code | Strong | Capital | Quoted | dt.date | str
 
 
 @dataclass(frozen=True)
@@ -210,10 +203,6 @@ class Teller:
             first, *others = self.spans(part.part)
             yield replace(first, text=first.text[:1].upper() + first.text[1:])
             yield from others
-        elif isinstance(part, Listed):
-            for place, one in enumerate(part.parts):
-                yield from [Span(TEXT, ", ")] if place else []
-                yield from self.spans(one)
         elif isinstance(part, Code):
             yield Span(CODE, part.text)
         elif isinstance(part, Quoted):

@@ -10,7 +10,7 @@ from insiders_assets.domain.embedding import LEAST_IMPORTANCE
 from insiders_assets.domain.facts.characteristics import PROFILE
 from insiders_assets.domain.facts.fact import CURRENCY
 from insiders_assets.domain.feature_words import FEATURES, WORDS
-from insiders_assets.domain.messages import Message, say
+from insiders_assets.domain.messages import COMMA, Message, joined, say
 from insiders_assets.reporting.content.matter import Matter, figure, shaded, words
 from insiders_assets.reporting.document import (
     Block,
@@ -18,7 +18,6 @@ from insiders_assets.reporting.document import (
     Cell,
     Figure,
     Heading,
-    Listed,
     Paragraph,
     Part,
     Quoted,
@@ -146,7 +145,7 @@ def _forest(matter: Matter) -> list[Message]:
     told = [
         say("{feature} {share}", feature=WORDS[feature].words, share=Figure(f"forest.{feature}")) for feature in telling
     ]
-    return [say("The forest behind it looks at: {features}.", features=Listed(told))] if told else []
+    return [say("The forest behind it looks at: {features}.", features=joined(COMMA, told))] if told else []
 
 
 def _profile(matter: Matter, name: str, title: Message) -> Table:
