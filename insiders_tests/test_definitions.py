@@ -233,9 +233,9 @@ def hear(event, arguments):
     elif event.startswith("socket."):
         sockets.append([event, str(arguments)])
 sys.addaudithook(hear)
-started = time.perf_counter()
+started = time.process_time()
 import insiders_assets.definitions
-seconds = time.perf_counter() - started
+seconds = time.process_time() - started
 heavy = [name for name in ("tensorflow", "keras", "umap", "numba", "statsforecast", "sklearn") if name in sys.modules]
 prefixes = {sys.prefix, sys.base_prefix, *sys.path}
 print(json.dumps({"seconds": seconds, "heavy": heavy, "opened": opened, "sockets": sockets, "path": [*prefixes]}))

@@ -28,7 +28,7 @@ MUCH_RETURNED, FEWEST_RETURNS = 0.10, 2
 
 _IS_OUT = f"coalesce(m.status, '{OUT}') NOT IN {INSIDE_SQL}"
 # Whom a person has excluded is nobody's target.
-_NOT_EXCLUDED = f"NOT (m.override_reason IS NOT NULL AND {_IS_OUT})"
+NOT_EXCLUDED = f"NOT (m.override_reason IS NOT NULL AND {_IS_OUT})"
 STATE = f"CASE WHEN m.status = '{GRACE}' THEN '{IN_GRACE}' WHEN m.status IN {INSIDE_SQL} THEN '{IN}' ELSE '{OUT}' END"
 FROM = (
     "FROM insiders.customer_features f "
@@ -170,7 +170,7 @@ def chosen(
 
 def _whom(action: Action, month: dt.date) -> str:
     """From which tables, and where: the customers of a month for whom an action's condition holds."""
-    return f"{FROM} {action.joined} WHERE f.month = DATE '{month}' AND {_NOT_EXCLUDED} AND {action.where}"
+    return f"{FROM} {action.joined} WHERE f.month = DATE '{month}' AND {NOT_EXCLUDED} AND {action.where}"
 
 
 def _near(rule: Rule, leave_share: float, monthly: str) -> Action:
@@ -179,6 +179,11 @@ def _near(rule: Rule, leave_share: float, monthly: str) -> Action:
         say("Tell them what is missing to come in"),
         say("out, with at least {share} of what the rule asks for", share=Numeral(f"{leave_share:.0%}")),
         A_MONTH,
-        f"f.clusterable AND {_IS_OUT} AND NOT coalesce(m.rule_holds, FALSE) AND ({rule.eased(leave_share, 'f')})",
+        near_to_enter(rule, leave_share),
         monthly,
     )
+
+
+def near_to_enter(rule: Rule, leave_share: float) -> str:
+    """SQL over customer_features (f) and insiders_membership (m): who is out, with a share of what the rule asks for."""
+    return f"f.clusterable AND {_IS_OUT} AND NOT coalesce(m.rule_holds, FALSE) AND ({rule.eased(leave_share, 'f')})"

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from pydoc import locate
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from insiders_assets.assets.platform import Platform, open_platform
 from insiders_assets.contracts.catalogue import MONTHLY_TABLES
 from insiders_assets.contracts.customers import CUSTOMER_FEATURES
 from insiders_assets.contracts.forecast import REVENUE_FORECAST
+from insiders_assets.contracts.guarantees import SAME_WINDOW_MEASURES
 from insiders_assets.contracts.report import REPORT_FACTS
 from insiders_assets.contracts.segments import TREE_EMBEDDING
 from insiders_assets.domain.clustering import segment
@@ -426,6 +428,36 @@ def test_the_sql_of_every_fact_gives_its_value_on_postgresql(reference: Referenc
         found = None if not answer or answer[0][0] is None else float(answer[0][0])
         assert len(answer) <= 1, key
         assert found == (None if value is None else pytest.approx(value, rel=1e-9, abs=1e-9)), key
+
+
+@pytest.mark.parametrize("measure", SAME_WINDOW_MEASURES)
+def test_recorded_facts_are_made_again_by_the_functions_that_they_name(reference: Reference, measure: str) -> None:
+    groups = {
+        name: np.array([row[0] for row in reference.rows(f"SELECT f.{measure} FROM {FEATURES} {LABELS} WHERE {where}")])
+        for name, where in (
+            ("member", f"{IN_MONTH} AND l.cluster_rank = 1"),
+            ("next", f"{IN_MONTH} AND l.cluster_rank = 2"),
+        )
+    }
+    groups = {name: values.astype("float64") for name, values in groups.items()}
+    made = reference.rows(
+        "SELECT key, value, function FROM insiders.report_facts "
+        f"WHERE month = DATE '{MONTH}' AND how = 'recorded' AND key LIKE 'same_window.{measure}.%'"
+    )
+    again = 0
+    for key, value, name in made:
+        (group, _, statistic), function = key.split(".")[2].partition("_"), locate(name)
+        if name in ("numpy.mean", "numpy.median", "len"):
+            found = function(groups[group])
+        elif name == "scipy.stats.shapiro":
+            found = function(groups[group])[statistic == "shapiro_p"]
+        elif name == "scipy.stats.mannwhitneyu" and group in ("u", "p"):
+            found = function(groups["member"], groups["next"])[group == "p"]
+        else:
+            continue
+        assert value == pytest.approx(found, rel=1e-9), key
+        again += 1
+    assert again == 12
 
 
 def test_the_kept_forest_puts_every_customer_in_the_same_leaves(reference: Reference) -> None:

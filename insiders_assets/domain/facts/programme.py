@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from insiders_assets.contracts.programme import GRACE
+from insiders_assets.domain.actions import NOT_EXCLUDED, near_to_enter
 from insiders_assets.domain.facts.fact import (
     COUNT,
     CURRENCY,
@@ -75,11 +76,7 @@ def doors(outline: Outline) -> dict[str, str]:
     """SQL over customer_features (f) and insiders_membership (m): who is near to leaving, and who to entering."""
     near = {LEAVING: f"m.status = '{GRACE}'"}
     if outline.rule:
-        conditions = outline.rule.eased(outline.leave_share, "f")
-        near[ENTERING] = (
-            "f.clusterable AND m.status IN ('outside', 'left') AND m.override_reason IS NULL "
-            f"AND NOT m.rule_holds AND ({conditions})"
-        )
+        near[ENTERING] = f"{near_to_enter(outline.rule, outline.leave_share)} AND {NOT_EXCLUDED}"
     return near
 
 
