@@ -121,7 +121,7 @@ def _form(decimals: int) -> str:
 
 def _rounded(value: float, decimals: int) -> float:
     """Zero without its sign for what would be written as -0."""
-    return 0.0 if abs(value) < 0.5 * 10**-decimals else value
+    return 0.0 if abs(value) <= 0.5 * 10**-decimals else value
 
 
 @cache
