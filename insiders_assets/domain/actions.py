@@ -185,5 +185,5 @@ def _near(rule: Rule, leave_share: float, monthly: str) -> Action:
 
 
 def near_to_enter(rule: Rule, leave_share: float) -> str:
-    """SQL over customer_features (f) and insiders_membership (m): who is out, with such a share of what the rule asks."""
+    """SQL over customer_features (f) and insiders_membership (m): who is out with a share of what the rule asks for."""
     return f"f.clusterable AND {_IS_OUT} AND NOT coalesce(m.rule_holds, FALSE) AND ({rule.eased(leave_share, 'f')})"
