@@ -77,9 +77,9 @@ def build_candidates(partitions: dg.PartitionsDefinition, history_months: int) -
         never had the other, each with the pair that stands for the most money."""
         from insiders_assets.domain.affinities import candidates
 
-        found = product_affinities.arrow(["antecedent", "consequent", "confidence", "mean_spend", "holds"])
+        found = product_affinities.arrow(["antecedent", "consequent", "uptake_later", "mean_spend", "holds"])
         holding = found.filter(found["holds"])
-        money = pc.multiply(holding["confidence"], holding["mean_spend"])
+        money = pc.multiply(pc.fill_null(holding["uptake_later"], 0.0), holding["mean_spend"])
         rules = holding.select(["antecedent", "consequent"]).append_column("money", money)
         if not rules.num_rows:
             return Made(AFFINITY_CANDIDATES.empty(), metadata={"no candidate": "no pair of articles holds"})

@@ -46,7 +46,7 @@ def _history(matter: Matter, teller: Teller) -> bytes | None:
     from insiders_assets.reporting.pictures.month import membership_over_time
 
     months = matter.outline.months
-    if not matter.value("members.count"):
+    if not matter.value("members.count") or len(months) < 2:
         return None
     members, entered, went = (
         [matter.value(f"history.{month:%Y-%m}.{name}") or 0.0 for month in months]

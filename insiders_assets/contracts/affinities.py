@@ -94,9 +94,8 @@ AFFINITY_CANDIDATES = Table(
         Column(
             "money",
             REAL,
-            "The pair's confidence times mean_spend, in the shop's currency: what the customer would spend on the "
-            "article over a window if they were like those who have both. No effect of recommending it, and more than "
-            "comes by itself (uptake_later).",
+            "The pair's uptake_later times mean_spend, in the shop's currency: the share of such customers who came to "
+            "buy the article by themselves, times what its buyers spend on it. No effect of recommending it.",
             at_least=0,
             precision=4,
         ),

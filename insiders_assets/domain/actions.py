@@ -91,7 +91,7 @@ def actions_of(months_in_window: int, rule: Rule | None, leave_share: float) -> 
             "recommend",
             say("Recommend the article that goes with what they have"),
             say("bought one article of a pair that the same customers buy, and never the other one in the window"),
-            say("what they would spend on that article in a window if they were like those who have both"),
+            say("the share of such customers who came to buy it by themselves, times what its buyers spend on it"),
             "a.money > 0",
             "a.money",
             FROM_CANDIDATES,

@@ -127,7 +127,7 @@ def candidates(lines: ir.Table, clusterable: ir.Table, rules: ir.Table, month: d
     Parameters
     ----------
     lines: RAW_INVOICES of the window. clusterable: one column customer_id.
-    rules: antecedent, consequent, money (confidence times mean spend), of pairs that hold.
+    rules: antecedent, consequent, money (uptake times mean spend), of pairs that hold.
     """
     import ibis
 
