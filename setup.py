@@ -57,7 +57,16 @@ SPARK = [
     "pyspark>=4.0,<4.1",
 ]
 
+# For whoever opens a month in a notebook, or has INSIDERS_KEEP_NOTEBOOK keep one; a shop that does neither is spared it.
+NOTEBOOK = [
+    # Executes notebooks/month.ipynb for a month and a home.
+    "papermill>=2.6",
+    # The Python in which its cells run, and matplotlib's pictures in it; papermill brings none.
+    "ipykernel>=6.29",
+]
+
 DEVELOPMENT = [
+    *NOTEBOOK,
     "pytest>=8",
     "pytest-timeout>=2.3",
     # Half of the tests wait for servers and processes: two at a time take little more than half as long.
@@ -87,6 +96,6 @@ setup(
     packages=find_packages(include=["insiders_assets", "insiders_assets.*"]),
     package_data={"insiders_assets": ["**/*.html", "**/*.css", "**/*.toml", "**/*.po", "**/*.typ", "py.typed"]},
     install_requires=REQUIRED,
-    extras_require={"dev": DEVELOPMENT, "spark": SPARK},
+    extras_require={"dev": DEVELOPMENT, "notebook": NOTEBOOK, "spark": SPARK},
     entry_points={"console_scripts": ["insiders=insiders_assets.cli:main"]},
 )
