@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from insiders_assets.domain.months import parse_month
 from insiders_assets.errors import GapError, InputError, InsidersError, MissingMonthError, SettingsError, StorageError
 from insiders_assets.operations.quiet import ignore_previews, nothing_said_of_interrupts
-from insiders_assets.partitions import last_closed_month
+from insiders_assets.partitions import last_closed_month, month_asked_for
 from insiders_assets.settings import Settings, load_settings
 from insiders_assets.terminal import err, out, print_line, print_table
 
@@ -100,7 +99,7 @@ def run(
     """Land files, bring the wanted months up (and the earlier ones they need), and show what came out."""
     files = [*(data or []), *(more or [])]
     settings = load_settings(home) if files or _something_waits(home) else _existing_home(home)
-    if first and last and _month(first) > _month(last):
+    if first and last and month_asked_for(first) > month_asked_for(last):
         raise SettingsError(f"--from {first} is after --to {last}.", "Exchange them.")
     if decimal_mark not in (None, ".", ","):
         raise SettingsError(f"--decimal-mark {decimal_mark!r} is no decimal mark.", 'Write "." or ",".')
@@ -111,8 +110,8 @@ def run(
 
     wanted = Wanted(
         files=files,
-        first=_month(first) if first else None,
-        last=_month(last) if last else None,
+        first=month_asked_for(first) if first else None,
+        last=month_asked_for(last) if last else None,
         date_format=date_format,
         decimal_mark=decimal_mark,
         again=again,
@@ -249,7 +248,7 @@ def declare_empty(month: str, home: Home = None) -> None:
     from insiders_assets.operations.home import only_one
     from insiders_assets.storage.ledger import declare_empty as declare
 
-    first_day, settings = _month(month), _existing_home(home)
+    first_day, settings = month_asked_for(month), _existing_home(home)
     if first_day > (closed := last_closed_month(_today())):
         raise MissingMonthError(
             f"{first_day:%Y-%m} has not closed yet; the last closed month is {closed:%Y-%m}.",
@@ -296,7 +295,7 @@ def compare(month: str, home: Home = None) -> None:
     from insiders_assets.operations.comparing import compare as compare_month
 
     settings = _existing_home(home)
-    page = compare_month(settings, _month(month), _tell)
+    page = compare_month(settings, month_asked_for(month), _tell)
     print_line(f"comparison: {page}" if page else "There is nothing to compare; see the lines above.")
 
 
@@ -307,7 +306,7 @@ def forget(month: str, home: Home = None) -> None:
     from insiders_assets.operations.forgetting import forget as forget_months
     from insiders_assets.operations.home import only_one
 
-    first_day, settings = _month(month), _existing_home(home)
+    first_day, settings = month_asked_for(month), _existing_home(home)
     with only_one(settings), open_platform(settings) as platform:
         gone = forget_months(platform, first_day)
     print_line(f"No months of this home any more: {', '.join(f'{one:%Y-%m}' for one in gone)}.")
@@ -375,13 +374,6 @@ def _something_waits(home: Path | None) -> bool:
 
 def _today() -> dt.date:
     return dt.datetime.now(dt.UTC).date()
-
-
-def _month(text: str) -> dt.date:
-    try:
-        return parse_month(text)
-    except ValueError:
-        raise SettingsError(f"{text!r} is not a month.", "Write it as YYYY-MM, for example 2011-12.") from None
 
 
 def _tell(progress: Progress) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from insiders_assets.domain.months import months_between
+from insiders_assets.domain.months import months_between, parse_month
 from insiders_assets.errors import MissingMonthError, SettingsError
 
 if TYPE_CHECKING:
@@ -41,6 +41,19 @@ def key_of(month: dt.date) -> str:
 def month_of(key: str) -> dt.date:
     """The month of a partition key."""
     return dt.date.fromisoformat(key)
+
+
+def month_asked_for(text: str | dt.date) -> dt.date:
+    """The month that a person has written as `2011-12`.
+
+    Raises
+    ------
+    SettingsError: it is no month.
+    """
+    try:
+        return parse_month(text)
+    except ValueError:
+        raise SettingsError(f"{text!r} is not a month.", "Write it as YYYY-MM, for example 2011-12.") from None
 
 
 def last_closed_month(today: dt.date) -> dt.date:
