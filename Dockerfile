@@ -31,11 +31,12 @@ ENV PATH=/opt/insiders/venv/bin:${PATH}
 COPY setup.py pyproject.toml constraints.txt ./
 RUN mkdir insiders_assets \
     && echo '"""A stub."""' > insiders_assets/__init__.py \
-    && pip install --no-compile -c constraints.txt . \
+    && pip install --no-compile -c constraints.txt '.[notebook]' \
     && pip uninstall --yes insiders-assets \
     && rm -r build ./*.egg-info
 
 COPY insiders_assets ./insiders_assets
+COPY notebooks ./notebooks
 # PIP_CONSTRAINT binds setuptools in the isolated build, too, which -c does not.
 RUN PIP_CONSTRAINT=/build/constraints.txt pip install --no-compile --no-deps . \
     && pip check

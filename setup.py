@@ -4,6 +4,8 @@ Belongs here: what the package is called, what it needs, and why a bound exists.
 Tool settings stand in pyproject.toml; exact versions in constraints.txt (``make lock``).
 """
 
+from pathlib import Path
+
 from setuptools import find_packages, setup
 
 REQUIRED = [
@@ -57,7 +59,7 @@ SPARK = [
     "pyspark>=4.0,<4.1",
 ]
 
-# For whoever opens a month in a notebook, or has INSIDERS_KEEP_NOTEBOOK keep one; a shop that does neither is spared it.
+# For whoever opens a month in a notebook or has one kept (INSIDERS_KEEP_NOTEBOOK); who does neither is spared it.
 NOTEBOOK = [
     # Executes notebooks/month.ipynb for a month and a home.
     "papermill>=2.6",
@@ -95,6 +97,8 @@ setup(
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=["insiders_assets", "insiders_assets.*"]),
     package_data={"insiders_assets": ["**/*.html", "**/*.css", "**/*.toml", "**/*.po", "**/*.typ", "py.typed"]},
+    # Beside the package, for who has installed it without the repository: <prefix>/share/insiders/notebooks.
+    data_files=[("share/insiders/notebooks", [str(one) for one in Path("notebooks").glob("*.ipynb")])],
     install_requires=REQUIRED,
     extras_require={"dev": DEVELOPMENT, "notebook": NOTEBOOK, "spark": SPARK},
     entry_points={"console_scripts": ["insiders=insiders_assets.cli:main"]},

@@ -278,7 +278,7 @@ def report(
     _among(lang, LANGUAGES, "language", "--lang")
     _among(form, FORMATS, "format", "--format")
     with open_platform(_existing_home(home)) as platform:
-        place = report_of(platform, key_of(_month(month)) if month else None, lang, form)
+        place = report_of(platform, key_of(month_asked_for(month)) if month else None, lang, form)
     print_line(str(place))
     if show and sys.stdout.isatty():
         typer.launch(str(place))

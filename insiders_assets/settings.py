@@ -129,6 +129,7 @@ class Settings(BaseSettings):
     min_clusterable: Annotated[int, Field(ge=12)] = 50
 
     compare: Literal["last", "asked"] = "last"
+    keep_notebook: bool = False
 
     programme_file: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] | None = None
     programme_share: Annotated[float, Field(gt=0, le=0.5)] = 0.10

@@ -27,6 +27,7 @@ from insiders_assets.operations.executing import Progress, Tell, end_killed_runs
 from insiders_assets.operations.home import only_one, open_instance, prepare_home
 from insiders_assets.operations.landing import land_arrivals, land_file, refuse_unusable, tidy_zone
 from insiders_assets.operations.pages import show_report
+from insiders_assets.operations.notebooks import keep_notebooks
 from insiders_assets.operations.quiet import without_greetings
 from insiders_assets.operations.tracing import show_trace
 from insiders_assets.partitions import key_of
@@ -158,6 +159,8 @@ def _bring_up(platform: Platform, instance: dg.DagsterInstance, months: Months, 
     if wanted.compares and platform.settings.compare == LAST and months.wanted:
         compare_if_due(lookup, instance, months.wanted[-1], tell)
         show_trace(lookup, instance, key_of(months.wanted[-1]))
+    if platform.settings.keep_notebook:
+        keep_notebooks(lookup, [key_of(month) for month in months.wanted], tell)
 
 
 def _refuse_unless_made(lookup: Lookup, month: dt.date) -> None:

@@ -49,12 +49,16 @@ def show_trace(lookup: Lookup, instance: dg.DagsterInstance, month: str) -> None
     """
     settings = lookup.platform.settings
     target = place_of_report(settings, month).with_suffix(".trace.json")
-    versions = {
-        asset: version for asset, table in TABLES_BY_MONTH.items() if (version := lookup.current(table.name, month))
-    }
+    versions = versions_of(lookup, month)
     if _made_at(target) != {asset: version.recorded_at for asset, version in versions.items()}:
         written = json.dumps(trace(settings, instance, month, versions), indent=1)
         write_whole(target, written.encode())
+
+
+def versions_of(lookup: Lookup, month: str) -> dict[str, Version]:
+    """The versions of a month's tables that count now, by asset."""
+    found = {asset: lookup.current(table.name, month) for asset, table in TABLES_BY_MONTH.items()}
+    return {asset: version for asset, version in found.items() if version}
 
 
 def trace(
