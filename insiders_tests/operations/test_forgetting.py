@@ -17,6 +17,7 @@ from insiders_assets.contracts.report import REPORT_FACTS
 from insiders_assets.definitions import build_definitions
 from insiders_assets.errors import GapError
 from insiders_assets.operations.home import open_instance
+from insiders_assets.operations.notebooks import place_of_notebook
 from insiders_assets.operations.pages import place_of_report
 from insiders_assets.operations.status import HELD, REFUSED, WAITING
 from insiders_assets.partitions import month_of, month_range
@@ -113,6 +114,9 @@ def test_a_month_with_lines_or_between_such_is_not_forgotten(home: Home) -> None
 def test_forgotten_months_are_gone_for_readers_and_the_others_stand(home: Home, server: str, files: list[Path]) -> None:
     was = dt.datetime.now(dt.UTC)
     assert said(home, "declare-empty", "2024-05").code == 0
+    notebooks = [place_of_notebook(home.settings, one.isoformat()) for one in [FIRST, *MISTAKEN]]
+    for notebook in notebooks:
+        notebook.write_text("{}")
     forgotten = said(home, "forget", "2024-03")
     assert forgotten.out == "No months of this home any more: 2024-03, 2024-04, 2024-05, 2024-06.\n", forgotten.err
     home.settings = load_settings(home.folder)
@@ -120,6 +124,7 @@ def test_forgotten_months_are_gone_for_readers_and_the_others_stand(home: Home, 
     assert home.sql("SELECT count(*) FROM insiders.current_report_facts WHERE month = '2024-02-01'") != [(0,)]
     assert not home.ledger().declared_empty
     assert not any(place_of_report(home.settings, one.isoformat()).exists() for one in MISTAKEN)
+    assert [one for one in notebooks if one.exists()] == notebooks[:1]
     home.run(today=IN_JULY)
     assert home.settings.last_month == LAST
     assert {(one.month, one.state) for one in home.status(IN_JULY)} == {("2024-01", "stands"), ("2024-02", "stands")}
