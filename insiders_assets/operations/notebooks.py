@@ -148,12 +148,6 @@ def place_of_failure(settings: Settings, month: str) -> Path:
     return place_of_report(settings, month).with_suffix(".failed.ipynb")
 
 
-def remove_notebook(settings: Settings, month: str) -> None:
-    """Remove what is kept of a month's notebook, if there is any."""
-    for place in (place_of_notebook(settings, month), place_of_failure(settings, month)):
-        place.unlink(missing_ok=True)
-
-
 def _made_at(executed: Path) -> dict[str, str] | None:
     """When the tables were made that a kept notebook has read; None where there is none that can be read."""
     try:

@@ -26,8 +26,8 @@ from insiders_assets.operations.comparing import compare_if_due
 from insiders_assets.operations.executing import Progress, Tell, end_killed_runs, execute
 from insiders_assets.operations.home import only_one, open_instance, prepare_home
 from insiders_assets.operations.landing import land_arrivals, land_file, refuse_unusable, tidy_zone
-from insiders_assets.operations.pages import show_report
 from insiders_assets.operations.notebooks import keep_notebooks
+from insiders_assets.operations.pages import show_report
 from insiders_assets.operations.quiet import without_greetings
 from insiders_assets.operations.tracing import show_trace
 from insiders_assets.partitions import key_of
