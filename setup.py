@@ -41,6 +41,8 @@ REQUIRED = [
     "typer>=0.15",
     "rich>=13.9",
     "jinja2>=3.1",
+    # jinja2 brings it; what stands on a page ten thousand times is escaped without a template.
+    "markupsafe>=2.1",
     # Numbers, dates, amounts and translations of documents.
     "babel>=2.16",
     # PDF without a system package.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
 
-from insiders_assets.reporting.document import Document, Teller
+from insiders_assets.reporting.document import CODE, FIGURE, QUOTED, STRONG, Document, Span, Teller
 from insiders_assets.reporting.files import kind_of
 
 
@@ -16,8 +17,26 @@ def as_html(document: Document, teller: Teller, pictures: Mapping[str, bytes]) -
     return (
         templates()
         .get_template("document.html")
-        .render(document=document, spans=teller.spans, language=teller.language.code, picture=_address_of(pictures))
+        .render(
+            document=document,
+            told=lambda part: _marked_up(teller.spans(part)),
+            plain=lambda part: "".join(span.text for span in teller.spans(part)),
+            language=teller.language.code,
+            picture=_address_of(pictures),
+        )
     )
+
+
+def _marked_up(spans: Iterable[Span]) -> Markup:
+    """Spans as elements; a figure with its fact and its value. In Python, since a report has ten thousand of them."""
+    return Markup("").join(_element(span) for span in spans)
+
+
+def _element(span: Span) -> Markup:
+    if span.kind == FIGURE and span.value is not None:
+        return Markup('<data value="{}" data-fact="{}">{}</data>').format(span.value, span.key, span.text)
+    element = {CODE: "code", STRONG: "b", QUOTED: "bdi"}.get(span.kind)
+    return Markup(f"<{element}>{{}}</{element}>").format(span.text) if element else escape(span.text)
 
 
 def templates() -> Environment:
