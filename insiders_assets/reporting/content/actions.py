@@ -37,7 +37,7 @@ def actions(matter: Matter) -> Iterator[Block]:
         [
             say("Segment"),
             say("Membership"),
-            say("What, and for whom"),
+            say("What"),
             say("Customers"),
             say("At stake, {currency}", currency=matter.currency),
         ],
@@ -46,7 +46,20 @@ def actions(matter: Matter) -> Iterator[Block]:
             for segment, rows in groupby(matter.actions, key=lambda row: row["segment_id"])
             for first, row in zip(chain([True], repeat(False)), rows, strict=False)
         ],
-        text=(2.2, 1, 4),
+        text=(3, 1.2, 3),
+    )
+    yield Table(
+        say("For whom the actions are, and what is at stake"),
+        [say("What"), say("For whom"), say("What is at stake")],
+        [
+            [
+                words(_words(row, "action")),
+                words(Capital(_words(row, "condition"))),
+                words(Capital(_words(row, "money"))),
+            ]
+            for row in {row["action"]: row for row in matter.actions}.values()
+        ],
+        text=(2, 3, 3),
     )
     yield Paragraph(
         [say("A customer may stand in several actions, so neither customers nor money add up over them.")], soft=True
@@ -75,10 +88,7 @@ def _action(row: Mapping[str, Any], segment: Part) -> list[Cell]:
     return [
         words(segment),
         words(Capital(STATES[row["state"]])),
-        words(
-            _words(row, "action"),
-            say("{whom}; at stake: {money}", whom=_words(row, "condition"), money=_words(row, "money")),
-        ),
+        words(_words(row, "action")),
         figure(f"{key}.customers"),
         figure(f"{key}.money"),
     ]
