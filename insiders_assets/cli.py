@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from insiders_assets.errors import GapError, InputError, InsidersError, MissingMonthError, SettingsError, StorageError
+from insiders_assets.errors import GapError, InsidersError, MissingMonthError, SettingsError, StorageError
 from insiders_assets.operations.quiet import ignore_previews, nothing_said_of_interrupts
 from insiders_assets.partitions import last_closed_month, month_asked_for
 from insiders_assets.settings import Settings, load_settings
@@ -275,18 +275,21 @@ def report(
     from insiders_assets.reporting.files import FORMATS
     from insiders_assets.reporting.language import LANGUAGES
 
-    _among(lang, LANGUAGES, "language", "--lang")
-    _among(form, FORMATS, "format", "--format")
+    lang = _among(lang, LANGUAGES, "language", "--lang")
+    form = _among(form, FORMATS, "format", "--format")
     with open_platform(_existing_home(home)) as platform:
-        place = report_of(platform, key_of(month_asked_for(month)) if month else None, lang, form)
+        place = report_of(platform, key_of(month_asked_for(month)) if month is not None else None, lang, form)
     print_line(str(place))
     if show and sys.stdout.isatty():
         typer.launch(str(place))
 
 
-def _among(word: str, known: Sequence[str], what: str, option: str) -> None:
-    if word not in known:
-        raise InputError(f"{word} is no {what} of the report.", f"Give {option} one of {', '.join(known)}.")
+def _among(word: str, known: Sequence[str], what: str, option: str) -> str:
+    """One of the known words, however it is written: pt-br, pt_BR, PDF."""
+    found = {one.lower(): one for one in known}.get(word.strip().lower().replace("_", "-"))
+    if found is None:
+        raise SettingsError(f"{word} is no {what} of the report.", f"Give {option} one of {', '.join(known)}.")
+    return found
 
 
 @app.command()

@@ -72,6 +72,12 @@ def _spark_master(value: str) -> str:
     return value
 
 
+def _currency(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z]{3}", value.strip()):
+        raise ValueError("a currency is written as three letters (ISO 4217), for example GBP, EUR or BRL")
+    return value.strip().upper()
+
+
 def _list_of_texts(value: Any) -> Any:
     if isinstance(value, str):
         raise ValueError('write it as a list, for example ["12346", "16446"]')
@@ -119,7 +125,7 @@ class Settings(BaseSettings):
     history_months: Annotated[int, Field(ge=1, le=60)] = 13
 
     profile: str | None = None
-    currency: str = "GBP"
+    currency: Annotated[str, AfterValidator(_currency)] = "GBP"
     excluded_customers: Texts | None = None
     max_dropped_share: Annotated[float, Field(ge=0, le=1)] = 0.20
     max_quarantined_share: Annotated[float, Field(ge=0, le=1)] = 0.05

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from insiders_assets.assets.monthly import Month
 from insiders_assets.assets.report_pictures import pictures_of
-from insiders_assets.contracts.programme import INSIDERS_MEMBERSHIP
+from insiders_assets.contracts.programme import INSIDERS_MEMBERSHIP, PROVISIONAL
 from insiders_assets.domain.facts import Fact, Outline
 from insiders_assets.domain.programme import BY_RANK
 from insiders_assets.domain.restatement import Restatement
@@ -105,10 +105,13 @@ def matter_of(
     from insiders_assets.reporting.document import Quoted
 
     cards = inputs["programme_rule"].arrow().to_pylist()
-    standing = inputs["insiders_membership"].only(month.key).arrow(["rule_version", "rule"])
+    standing = inputs["insiders_membership"].only(month.key).arrow(["rule_version", "rule", "status"])
     in_force = standing.filter(pc.is_valid(standing["rule"])).slice(length=1).to_pylist()
+    # What a provisional month goes by is that month's suggestion, and no rule in force.
+    if PROVISIONAL in pc.unique(standing["status"]).to_pylist():
+        in_force = []
     said = Quoted.same(in_force[0]["rule"]) if in_force else None
-    if outline.rule:
+    if in_force and outline.rule:
         said = Quoted.of(rule_in_words(outline.rule))
     published = inputs["revenue_forecast"].arrow(["model", "published"])
     quoted = published.filter(published["published"])["model"].to_pylist()

@@ -31,7 +31,7 @@ def pictures_of(matter: Matter, inputs: Mapping[str, Dataset], teller: Teller) -
         "history": _history(matter, teller),
         "lorenz": _lorenz(matter, inputs, teller),
         "embedding": _embedding(matter, inputs, teller),
-        "silhouettes": _silhouettes(inputs, teller),
+        "silhouettes": _silhouettes(matter, inputs, teller),
         "movement": _movement(matter, teller),
         "forecast": _forecast(matter, teller),
     }
@@ -77,23 +77,28 @@ def _embedding(matter: Matter, inputs: Mapping[str, Dataset], teller: Teller) ->
     placed = points.join(labels, "customer_id", join_type="inner").sort_by("customer_id")
     if not placed.num_rows:
         return None
-    names = {
-        row["cluster_rank"]: _told(teller, matter.name(row["segment_id"]))
-        for row in matter.profiles
-        if row["cluster_rank"] is not None
-    }
+    numbers = _numbers(matter)
+    names = {rank: _told(teller, matter.names[segment]) for rank, segment in numbers.items()}
     components = np.column_stack([placed[name].to_numpy() for name in COMPONENT_COLUMNS[:2]])
-    return embedding_scatter(components, placed["cluster_rank"].to_numpy(), names, teller.language)
+    return embedding_scatter(components, placed["cluster_rank"].to_numpy(), names, teller.language, numbers)
 
 
-def _silhouettes(inputs: Mapping[str, Dataset], teller: Teller) -> bytes | None:
+def _numbers(matter: Matter) -> dict[int, int]:
+    """Rank -> lasting id: a segment has one number, in pictures and in tables."""
+    ranked = [row for row in matter.profiles if row["cluster_rank"] is not None]
+    return {row["cluster_rank"]: row["segment_id"] for row in ranked}
+
+
+def _silhouettes(matter: Matter, inputs: Mapping[str, Dataset], teller: Teller) -> bytes | None:
     from insiders_assets.reporting.pictures.segments import silhouettes
 
     rows = inputs["cluster_labels"].arrow(["silhouette", "cluster_rank"])
     rows = rows.filter(pc.is_valid(rows["silhouette"]))
     if len(pc.unique(rows["cluster_rank"])) < 2:
         return None
-    return silhouettes(rows["silhouette"].to_numpy(), rows["cluster_rank"].to_numpy(), teller.language)
+    return silhouettes(
+        rows["silhouette"].to_numpy(), rows["cluster_rank"].to_numpy(), teller.language, _numbers(matter)
+    )
 
 
 def _movement(matter: Matter, teller: Teller) -> bytes | None:

@@ -48,9 +48,8 @@ def report_of(platform: Platform, month: str | None, language: str, form: str) -
     """
     made = platform.lake.current_scopes(REPORT_FACTS.name)
     if not made or (month is not None and month not in made):
-        raise MissingMonthError(
-            f"{month[:7]} has no report." if month else "There is no report yet.", "`insiders run` makes it."
-        )
+        there = f"There are reports from {made[0][:7]} to {made[-1][:7]}." if made else "`insiders run` makes it."
+        raise MissingMonthError(f"{month[:7]} has no report." if month else "There is no report yet.", there)
     wanted = month or made[-1]
     show_report(platform, wanted)
     place = place_of_report(platform.settings, wanted, language, form)
@@ -93,6 +92,10 @@ def write_whole(target: Path, content: bytes) -> None:
         unfinished.write_bytes(content)
         unfinished.replace(target)
     except OSError as wrong:
+        if target.parent.exists() and not target.parent.is_dir():
+            raise StorageError(
+                f"{target.parent} is a file, and no folder.", "Move it away; everything else stands."
+            ) from wrong
         raise StorageError(
             f"{target} cannot be written ({wrong.strerror}).",
             "Free some space or give this user the right to write there; everything else stands.",

@@ -12,7 +12,7 @@ SOURCE = "revenue_forecast"
 FOUND = FoundBy("forecasting.forecast_month")
 MODELS = {
     "network": say("neural network"),
-    "last_30_days": say("mean of the last 30 days"),
+    "last_30_days": say("mean trading day of the last 30 days"),
     "seasonal_naive": say("same days a year before"),
 }
 NET = "coalesce(sum(p.gross_revenue) - sum(p.monetary_returns), 0)"

@@ -66,7 +66,7 @@ def guarantee_facts(outline: Outline) -> list[Fact]:
 
 def _same_window(month: dt.date) -> Iterator[Fact]:
     of_group = (
-        ("customers", say("Compared on {measure}: customers of {group}"), CUSTOMERS, COUNTED),
+        ("customers", say("Compared on {measure}, {group}: customers"), CUSTOMERS, COUNTED),
         ("mean", say("Mean {measure}, {group}, as compared"), None, MEAN),
         ("median", say("Median {measure}, {group}, as compared"), None, MEDIAN),
         ("low", say("Lower end of the mean's 95 % interval, {measure}, {group}"), None, T),

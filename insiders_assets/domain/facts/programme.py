@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from insiders_assets.contracts.programme import GRACE
+from insiders_assets.contracts.programme import GRACE, PROVISIONAL
 from insiders_assets.domain.actions import NOT_EXCLUDED, near_to_enter
 from insiders_assets.domain.facts.fact import (
     COUNT,
@@ -61,6 +61,11 @@ def _standing(outline: Outline) -> Iterator[Fact]:
             "short",
             say("Of them, so far below that they leave if it stays so"),
             "m.status = 'grace' AND m.months_short > 0",
+        ),
+        (
+            "confirmed",
+            say("Provisional members who became members, as the programme began"),
+            f"m.status_before = '{PROVISIONAL}' AND m.event = 'enter'",
         ),
         ("entered", say("Customers who came in this month"), ENTERED),
         ("returned", say("Customers for whom the rule holds again"), "m.event = 'return'"),

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import chain, groupby, repeat
 from typing import Any
 
-from insiders_assets.contracts.actions import IN, IN_GRACE, OUT
-from insiders_assets.domain.facts.actions import action_key
+from insiders_assets.domain.facts.actions import STATE_WORDS, action_key
 from insiders_assets.domain.messages import say
 from insiders_assets.reporting.content.matter import Matter, figure, words
 from insiders_assets.reporting.document import (
@@ -23,14 +22,12 @@ from insiders_assets.reporting.document import (
     Table,
 )
 
-STATES = {IN: say("in"), IN_GRACE: say("in grace"), OUT: say("out")}
-
 
 def actions(matter: Matter) -> Iterator[Block]:
     """Per segment and membership state two or three actions, each with customers, money, and the list behind it."""
     yield Heading(2, say("What marketing can do"))
     if not matter.actions:
-        yield Paragraph([say("No condition holds for enough customers.")])
+        yield Paragraph([say("No condition holds for five customers or more of one segment and membership.")])
         return
     yield Table(
         say("Actions"),
@@ -62,7 +59,15 @@ def actions(matter: Matter) -> Iterator[Block]:
         text=(2, 3, 3),
     )
     yield Paragraph(
-        [say("A customer may stand in several actions, so neither customers nor money add up over them.")], soft=True
+        [
+            say("A customer may stand in several actions, so neither customers nor money add up over them."),
+            say("Groups of fewer than five customers, and more than three actions for one group, are left out."),
+            say(
+                "Which article goes with which, by name: {query}",
+                query=Code(matter.query("*", "product_affinities", "holds")),
+            ),
+        ],
+        soft=True,
     )
     yield Appendix(
         say("The lists behind the actions"),
@@ -72,7 +77,7 @@ def actions(matter: Matter) -> Iterator[Block]:
                     say(
                         "{segment}, {state}, {action}: {query}",
                         segment=matter.name(row["segment_id"]),
-                        state=STATES[row["state"]],
+                        state=STATE_WORDS[row["state"]],
                         action=_words(row, "action"),
                         query=Code(row["list_sql"]),
                     )
@@ -87,7 +92,7 @@ def _action(row: Mapping[str, Any], segment: Part) -> list[Cell]:
     key = action_key(row["segment_id"], row["state"], row["action"])
     return [
         words(segment),
-        words(Capital(STATES[row["state"]])),
+        words(Capital(STATE_WORDS[row["state"]])),
         words(_words(row, "action")),
         figure(f"{key}.customers"),
         figure(f"{key}.money"),

@@ -50,7 +50,7 @@ def forecast(matter: Matter) -> Iterator[Block]:
         beside = None
         if matter.value(f"{some}.observed"):
             beside = say(
-                "{observed} in the data already, {days} days to come",
+                "{observed} in the data already; days to come: {days}",
                 observed=Figure(f"{some}.observed"),
                 days=Figure(f"{some}.days_forecast"),
             )
@@ -100,5 +100,5 @@ def _cautions(matter: Matter) -> list[Part]:
             )
         )
     else:
-        told.append(say("No model was tested yet: no complete month follows a membership."))
+        told.append(say("The published model was not tested yet: it had too few days before a complete month."))
     return told

@@ -138,6 +138,7 @@ def _next_month(matter: Matter) -> Iterator[Block]:
             for origin in told
         ],
     )
+    yield from _unfinished(matter)
     yield Paragraph(
         [
             say(
@@ -158,6 +159,21 @@ def _next_month(matter: Matter) -> Iterator[Block]:
             ),
         ]
     )
+
+
+def _unfinished(matter: Matter) -> Iterator[Paragraph]:
+    """That the month which the last origin and the trial look at is not over in the data."""
+    if matter.days_missing:
+        yield Paragraph(
+            [
+                say(
+                    "{month} is not over in the data: days missing: {days}. What is seen of it is less than a "
+                    "month's, for both groups alike.",
+                    month=matter.month,
+                    days=Figure(matter.days_missing),
+                )
+            ]
+        )
 
 
 def _both(measure: str, origin: str) -> Cell:
@@ -205,6 +221,11 @@ def _trial(matter: Matter) -> Iterator[Block]:
                 share=Figure("trial.raw.held_share"),
                 held=Figure("trial.raw.held"),
                 all=Figure("trial.raw.customers"),
+            ),
+            *(
+                [say("Of {month} only the days in the data are counted.", month=matter.month)]
+                if matter.days_missing
+                else []
             ),
             say("An effect of {effect} can be found.", effect=effect)
             if needed is not None and needed <= there

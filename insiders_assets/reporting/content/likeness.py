@@ -111,6 +111,7 @@ def _segments(matter: Matter) -> Iterator[Block]:
     )
     yield Paragraph(
         [
+            say("A name was given when its segment began; the figures say what it is like now."),
             say("The last column is a ratio of means: all revenue of the segment over all its purchases."),
             say(
                 "Mean silhouette {value} in the embedding; silhouettes of different spaces or sizes cannot be "

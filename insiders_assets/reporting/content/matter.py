@@ -56,13 +56,20 @@ class Matter:
         return f"SELECT {select} FROM insiders.{table} WHERE month = DATE '{self.month}'{more}"
 
     @property
+    def days_missing(self) -> str | None:
+        """The fact that says how many days of the month are not in the data, if there are any."""
+        keys = [f"forecast.{model}.{month:%Y-%m}.days_forecast" for model, month in self.outline.forecasts]
+        this_month = f".{self.month:%Y-%m}.days_forecast"
+        return next((key for key in keys if key.endswith(this_month) and self.value(key)), None)
+
+    @property
     def month(self) -> dt.date:
         """The month."""
         return self.outline.month
 
     def name(self, segment: int) -> Part:
         """A segment as a reader knows it: its number and its name."""
-        if segment in self.names and segment > 0:
+        if segment in self.names and segment >= 0:
             return say("{number}. {name}", number=str(segment), name=self.names[segment])
         return self.names.get(segment, str(segment))
 

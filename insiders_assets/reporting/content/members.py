@@ -110,6 +110,10 @@ def members(matter: Matter) -> Iterator[Block]:
             buyers=Figure("base.identified_buyers"),
         )
     ]
+    if matter.value("programme.in_grace"):
+        sentences.append(
+            say("In grace, since the rule does not hold for them: {grace}.", grace=Figure("programme.in_grace"))
+        )
     if matter.value("members.growth") is not None and matter.outline.before:
         sentences.append(
             say(

@@ -39,7 +39,7 @@ def conditions(matter: Matter) -> Iterator[Block]:
             [
                 say(
                     "In force ({version}): {rule}.",
-                    version=Quoted.same(matter.version),
+                    version=_version(matter.version),
                     rule=Strong(matter.in_force),
                 )
             ]
@@ -50,6 +50,12 @@ def conditions(matter: Matter) -> Iterator[Block]:
         yield Paragraph([say("This month's clustering suggests no rule: it chooses nobody.")])
         return
     yield from _card(matter, matter.card)
+
+
+def _version(version: str) -> Part:
+    """The version of a rule: a month's suggestion, or as a person has called it."""
+    word, _, month = version.partition(" ")
+    return say("suggestion of {month}", month=Quoted.same(month)) if word == "candidate" else Quoted.same(version)
 
 
 def _card(matter: Matter, card: Mapping[str, Any]) -> Iterator[Block]:
@@ -109,7 +115,7 @@ def near_the_door(matter: Matter) -> Iterator[Block]:
         yield Paragraph(
             [
                 say(
-                    "{count} in all, with {revenue} of gross revenue in the window: {query}",
+                    "The first of {count} in all, with {revenue} of gross revenue in the window: {query}",
                     count=Figure(f"{side}.customers"),
                     revenue=Figure(f"{side}.gross_revenue"),
                     query=Code(every),
@@ -122,7 +128,7 @@ def near_the_door(matter: Matter) -> Iterator[Block]:
 def _terms(matter: Matter) -> Iterator[Part]:
     in_force = policy_key(IN_FORCE)
     months = matter.value(f"{in_force}.months_to_leave")
-    if matter.outline.rule is None or months is None:
+    if not matter.in_force or matter.outline.rule is None or months is None:
         yield say("Members are chosen anew every month until a rule is in force.")
     elif months == 1:
         yield say("Out in the first month in which less than {share} of the rule is reached.", share=_leave_share())
@@ -133,11 +139,12 @@ def _terms(matter: Matter) -> Iterator[Part]:
             months=Figure(f"{in_force}.months_to_leave"),
             share=_leave_share(),
         )
-    yield say(
-        "{grace} are in grace now, {short} of them so far below that they leave if it stays so.",
-        grace=Figure("programme.in_grace"),
-        short=Figure("programme.short"),
-    )
+    if matter.in_force:
+        yield say(
+            "In grace now: {grace}; of them so far below that they leave if it stays so: {short}.",
+            grace=Figure("programme.in_grace"),
+            short=Figure("programme.short"),
+        )
 
 
 def _leave_share() -> Figure:
@@ -150,7 +157,7 @@ def _tick_list(matter: Matter, side: str, customers: tuple[str, ...], title: Mes
         say("Customer"),
         say("Gross revenue, {currency}", currency=matter.currency),
         *(_feature(matter, name) for name in features),
-        *(say("Missing") for _ in features),
+        *(Capital(say("missing in {feature}", feature=WORDS[name].words)) for name in features),
     ]
     if side == LEAVING:
         head.append(say("Months short"))
@@ -192,6 +199,16 @@ def movement(matter: Matter) -> Iterator[Block]:
         [[figure(f"programme.{event}") for event in events]],
         text=(),
     )
+    if matter.value("programme.confirmed"):
+        yield Paragraph(
+            [
+                say(
+                    "The programme begins this month: {count} provisional members became members; those for whom the "
+                    "rule in force does not hold went out at once.",
+                    count=Figure("programme.confirmed"),
+                )
+            ]
+        )
     yield Paragraph(
         [say("Each of them with its reason: {query}", query=Code(matter.query("*", "membership_events")))], soft=True
     )
@@ -260,8 +277,8 @@ def policies(matter: Matter) -> Iterator[Block]:
     yield Paragraph(
         [
             say(
-                "Over {months} months with a full window, the first left out; shares of the group at each month's "
-                "beginning.",
+                "Insiders at the end of this month; the shares are of the group at each month's beginning. Months with "
+                "a full window, the first left out: {months}.",
                 months=Figure(f"{policy_key(IN_FORCE)}.months"),
             )
         ],

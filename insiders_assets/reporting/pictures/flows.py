@@ -116,7 +116,7 @@ def alluvial_figure(counts: np.ndarray, before: Sequence[str], now: Sequence[str
         height,
         [
             (STAYED, language.tell(say("stayed: {customers}", customers=language.number(stayed)))),
-            (MOVED, language.tell(say("moved: {customers}", customers=language.number(total - stayed)))),
+            (MOVED, language.tell(say("moved, came or went: {customers}", customers=language.number(total - stayed)))),
         ],
     )
     return figure

@@ -7,6 +7,7 @@ between segments (:mod:`.flows`), any measure, or titles: the document has capti
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+# Where nobody says otherwise, a group's number is its rank.
+RANKS: Mapping[int, int] = MappingProxyType({})
 MOST_CUSTOMERS_DRAWN = 4_000
 # For print; at 720 pixels across the numbers of groups would be hard to read.
 PRINT_DOTS_PER_INCH = 150
@@ -54,24 +57,33 @@ SHORTEST, TALLEST, PER_GROUP = 2.4 * POINTS_PER_INCH, 4.5 * POINTS_PER_INCH, 24.
 
 
 def embedding_scatter(
-    points: np.ndarray, ranks: np.ndarray, names: Mapping[int, str], language: Language
+    points: np.ndarray,
+    ranks: np.ndarray,
+    names: Mapping[int, str],
+    language: Language,
+    numbers: Mapping[int, int] = RANKS,
 ) -> bytes | None:
     """Customers in two dimensions of the embedding as PNG, coloured by their segment, the top one in front in orange.
 
     Parameters
     ----------
     points: (n, 2). ranks: (n,) from 1. names: of the segments by rank, in the report's language.
+    numbers: by which a reader knows the segments, by rank; the ranks themselves where left out.
 
     Of more than 4,000 customers as many are drawn, evenly spaced in their order; words under the picture say so.
     Customers without a place are left out. None where nobody has one.
     """
-    figure = scatter_figure(points, ranks, names, language)
+    figure = scatter_figure(points, ranks, names, language, numbers)
     return None if figure is None else as_png(figure, PRINT_DOTS_PER_INCH)
 
 
 @report_style()
 def scatter_figure(
-    points: np.ndarray, ranks: np.ndarray, names: Mapping[int, str], language: Language
+    points: np.ndarray,
+    ranks: np.ndarray,
+    names: Mapping[int, str],
+    language: Language,
+    numbers: Mapping[int, int] = RANKS,
 ) -> Figure | None:
     """The picture of :func:`embedding_scatter`, not yet written."""
     known = np.flatnonzero(np.isfinite(points).all(axis=1))
@@ -91,12 +103,12 @@ def scatter_figure(
         told.append(language.tell(say("Drawn: {shown} of {all} customers.", **counts)))
     paper.text(EDGE, height - EDGE, "\n".join(told), va="bottom", color=QUIET)
     place(axes, EDGE, NAMES + 4 * EDGE + 3 * NUMBER, LINE * len(told) + 3 * EDGE, EDGE)
-    _points(axes, places, groups, colours)
+    _points(axes, places, groups, colours, numbers)
     top = EDGE
     for rank, label in zip(present, labels, strict=True):
         left = WIDTH * POINTS_PER_INCH - NAMES - EDGE
         paper.plot([left - 3 * NUMBER], [top + LINE / 2], "o", color=colours[rank - 1], markersize=8)
-        paper.text(left - NUMBER / 2, top, str(rank), ha="right", va="top", weight="bold")
+        paper.text(left - NUMBER / 2, top, str(numbers.get(rank, rank)), ha="right", va="top", weight="bold")
         paper.text(left, top, "\n".join(label), va="top")
         top += height_of([label], BETWEEN_NAMES)
     return figure
@@ -106,7 +118,7 @@ def _name(rank: int, names: Mapping[int, str], language: Language) -> str:
     return plain(names[rank]) if rank in names else language.tell(say("group {rank}", rank=str(rank)))
 
 
-def _points(axes: Axes, places: np.ndarray, groups: np.ndarray, colours: list[str]) -> None:
+def _points(axes: Axes, places: np.ndarray, groups: np.ndarray, colours: list[str], numbers: Mapping[int, int]) -> None:
     """Customers, the top group last and larger; on each group its number, for whom colours do not tell it."""
     low, high = places.min(axis=0), places.max(axis=0)
     span = np.where(high > low, high - low, 1.0)
@@ -128,7 +140,9 @@ def _points(axes: Axes, places: np.ndarray, groups: np.ndarray, colours: list[st
     circle = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": INK, "linewidth": 0.5, "alpha": 0.9}
     for rank, (x, y) in free_places(places * points_per_unit, groups, 2 * NUMBER).items():
         at = np.array([x, y]) / points_per_unit
-        axes.text(at[0], at[1], str(rank), ha="center", va="center_baseline", weight="bold", bbox=circle)
+        axes.text(
+            at[0], at[1], str(numbers.get(rank, rank)), ha="center", va="center_baseline", weight="bold", bbox=circle
+        )
 
 
 def free_places(places: np.ndarray, groups: np.ndarray, apart: float) -> dict[int, np.ndarray]:
@@ -148,20 +162,24 @@ def free_places(places: np.ndarray, groups: np.ndarray, apart: float) -> dict[in
     return found
 
 
-def silhouettes(values: np.ndarray, ranks: np.ndarray, language: Language) -> bytes | None:
+def silhouettes(
+    values: np.ndarray, ranks: np.ndarray, language: Language, numbers: Mapping[int, int] = RANKS
+) -> bytes | None:
     """Every customer's silhouette, sorted within groups, the highest group at the top.
 
     Parameters
     ----------
     values: (n,) from -1 to 1; NaN is left out. ranks: (n,) from 1. None unless there are two groups or more: one group
-    has no silhouettes.
+    has no silhouettes. numbers: by which a reader knows the groups, by rank.
     """
-    figure = silhouettes_figure(values, ranks, language)
+    figure = silhouettes_figure(values, ranks, language, numbers)
     return None if figure is None else as_svg(figure)
 
 
 @report_style()
-def silhouettes_figure(values: np.ndarray, ranks: np.ndarray, language: Language) -> Figure | None:
+def silhouettes_figure(
+    values: np.ndarray, ranks: np.ndarray, language: Language, numbers: Mapping[int, int] = RANKS
+) -> Figure | None:
     """The picture of :func:`silhouettes`, not yet written."""
     groups = len(np.unique(ranks[np.isfinite(values)]))
     if groups < 2:
@@ -169,12 +187,19 @@ def silhouettes_figure(values: np.ndarray, ranks: np.ndarray, language: Language
     height = float(np.clip(PER_GROUP * groups + BELOW + ABOVE, SHORTEST, TALLEST))
     figure = empty_figure(WIDTH, height / POINTS_PER_INCH, layout=None)
     axes = figure.add_subplot()
-    names = draw_silhouettes(axes, values, ranks, language, height - BELOW - ABOVE - LINE)
+    names = draw_silhouettes(axes, values, ranks, language, height - BELOW - ABOVE - LINE, numbers)
     place(axes, max(map(text_width, names)) + TICK, RIGHT, BELOW + LINE, ABOVE)
     return figure
 
 
-def draw_silhouettes(axes: Axes, values: np.ndarray, ranks: np.ndarray, language: Language, tall: float) -> list[str]:
+def draw_silhouettes(
+    axes: Axes,
+    values: np.ndarray,
+    ranks: np.ndarray,
+    language: Language,
+    tall: float,
+    numbers: Mapping[int, int] = RANKS,
+) -> list[str]:
     """Silhouettes into axes that are so many points tall or more; the labels of the groups, at least two of them."""
     from matplotlib.collections import PolyCollection
 
@@ -191,7 +216,7 @@ def draw_silhouettes(axes: Axes, values: np.ndarray, ranks: np.ndarray, language
         edges = np.linspace(top, top + size, len(bars) + 1)
         steps = np.column_stack([np.repeat(bars, 2), np.repeat(edges, 2)[1:-1]])
         outlines.append(np.vstack([(0, top), steps, (0, top + size)]))
-        told = {"rank": str(group), "mean": language.number(float(own.mean()), 2)}
+        told = {"rank": str(numbers.get(group, group)), "mean": language.number(float(own.mean()), 2)}
         if size == 1:
             names.append(language.tell(say("group {rank}: one customer, {mean}", **told)))
         else:
