@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from insiders_assets.assets.monthly import Month
 from insiders_assets.contracts.table import as_floats
 from insiders_assets.domain.membership import Policy
-from insiders_assets.domain.programme import Candidate, RuleInForce, rules_in_force
+from insiders_assets.domain.programme import TOP_SEGMENT, Candidate, RuleInForce, rules_in_force
 from insiders_assets.domain.rules import parse_rule
 from insiders_assets.domain.standings import Course, CustomersOfMonth, month_of_rule
 from insiders_assets.partitions import key_of, month_of, shift
@@ -120,7 +120,7 @@ class ProgrammeHistory:
 
     def _rules_in_force(self, rules: Dataset) -> dict[dt.date, RuleInForce]:
         if self.settings.recipe != PRODUCT:
-            return {month: RuleInForce("the top segment", None) for month in self.months}
+            return {month: RuleInForce(TOP_SEGMENT, None) for month in self.months}
         cards = rules.arrow(["month", "rule", "explainable"]).to_pylist()
         candidates = [
             Candidate(card["month"], parse_rule(card["rule"]) if card["explainable"] else None) for card in cards

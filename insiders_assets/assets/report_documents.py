@@ -17,7 +17,8 @@ from insiders_assets.assets.monthly import Month
 from insiders_assets.assets.report_pictures import pictures_of
 from insiders_assets.contracts.programme import INSIDERS_MEMBERSHIP, PROVISIONAL
 from insiders_assets.domain.facts import Fact, Outline
-from insiders_assets.domain.programme import BY_RANK
+from insiders_assets.domain.messages import say
+from insiders_assets.domain.programme import BY_RANK, TOP_SEGMENT
 from insiders_assets.domain.restatement import Restatement
 from insiders_assets.domain.rules import parse_rule
 from insiders_assets.partitions import month_of
@@ -102,7 +103,7 @@ def matter_of(
     """The facts, and the texts that tables keep beside them."""
     from insiders_assets.domain.membership_words import rule_in_words
     from insiders_assets.reporting.content import Matter
-    from insiders_assets.reporting.document import Quoted
+    from insiders_assets.reporting.document import Part, Quoted
 
     cards = inputs["programme_rule"].arrow().to_pylist()
     standing = inputs["insiders_membership"].only(month.key).arrow(["rule_version", "rule", "status"])
@@ -110,9 +111,14 @@ def matter_of(
     # What a provisional month goes by is that month's suggestion, and no rule in force.
     if PROVISIONAL in pc.unique(standing["status"]).to_pylist():
         in_force = []
-    said = Quoted.same(in_force[0]["rule"]) if in_force else None
+    version = (in_force[0]["rule_version"] or "") if in_force else ""
+    said: Part | None = None
     if in_force and outline.rule:
         said = Quoted.of(rule_in_words(outline.rule))
+    elif version == TOP_SEGMENT:
+        said, version = say("whoever is in the segment with the highest mean revenue, month by month"), ""
+    elif in_force:
+        said = say("by the consensus's rank")
     published = inputs["revenue_forecast"].arrow(["model", "published"])
     quoted = published.filter(published["published"])["model"].to_pylist()
     return Matter(
@@ -124,7 +130,7 @@ def matter_of(
         profiles=inputs["segment_profiles"].arrow().to_pylist(),
         card=cards[0] if cards else None,
         in_force=said,
-        version=(in_force[0]["rule_version"] or "") if in_force else "",
+        version=version,
         actions=sorted(
             inputs["marketing_actions"].arrow().to_pylist(),
             key=lambda row: (outline.segments.index(row["segment_id"]), row["state"], row["position"]),

@@ -23,6 +23,8 @@ from insiders_assets.domain.rules import Rule, parse_rule
 CANDIDATE = "candidate"
 # What stands for a rule where the programme goes by the rank.
 BY_RANK = "by rank"
+# The version under which whoever is in the top segment is in.
+TOP_SEGMENT = "the top segment"
 
 
 def _month(value: Any) -> dt.date:

@@ -198,7 +198,9 @@ class Teller:
             sign = "+" if part.signed and (part.value or 0) > 0 else ""
             yield Span(QUOTED, sign + self.language.written(part.value, part.unit, self.currency))
         elif isinstance(part, Strong):
-            yield from (Span(STRONG, span.text) if span.kind == TEXT else span for span in self.spans(part.part))
+            yield from (
+                replace(span, kind=STRONG) if span.kind in (TEXT, QUOTED) else span for span in self.spans(part.part)
+            )
         elif isinstance(part, Capital):
             first, *others = self.spans(part.part)
             yield replace(first, text=first.text[:1].upper() + first.text[1:])

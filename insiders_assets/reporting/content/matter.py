@@ -39,7 +39,7 @@ class Matter:
     names: Mapping[int, Quoted] = field(default_factory=dict)
     profiles: Sequence[Mapping[str, Any]] = ()
     card: Mapping[str, Any] | None = None
-    in_force: Quoted | None = None
+    in_force: Part | None = None
     version: str = ""
     actions: Sequence[Mapping[str, Any]] = ()
     pictures: Collection[str] = ()

@@ -34,16 +34,11 @@ def conditions(matter: Matter) -> Iterator[Block]:
     if not matter.value("members.count") and not matter.card:
         return
     yield Heading(2, say("The conditions to come in"))
-    if matter.in_force:
-        yield Paragraph(
-            [
-                say(
-                    "In force ({version}): {rule}.",
-                    version=_version(matter.version),
-                    rule=Strong(matter.in_force),
-                )
-            ]
-        )
+    if matter.in_force and matter.version:
+        rule = Strong(matter.in_force)
+        yield Paragraph([say("In force ({version}): {rule}.", version=_version(matter.version), rule=rule)])
+    elif matter.in_force:
+        yield Paragraph([say("In force: {rule}.", rule=Strong(matter.in_force))])
     else:
         yield Paragraph([say("No rule is in force yet: members are provisional, by this month's suggestion.")])
     if not matter.card:
