@@ -119,6 +119,8 @@ def matter_of(
         said, version = say("whoever is in the segment with the highest mean revenue, month by month"), ""
     elif in_force:
         said = say("by the consensus's rank")
+    # Of a month without segments the actions are for who is in none.
+    order = {segment: place for place, segment in enumerate(outline.segments)}
     published = inputs["revenue_forecast"].arrow(["model", "published"])
     quoted = published.filter(published["published"])["model"].to_pylist()
     return Matter(
@@ -133,7 +135,7 @@ def matter_of(
         version=version,
         actions=sorted(
             inputs["marketing_actions"].arrow().to_pylist(),
-            key=lambda row: (outline.segments.index(row["segment_id"]), row["state"], row["position"]),
+            key=lambda row: (order.get(row["segment_id"], len(order)), row["state"], row["position"]),
         ),
         moved=moved,
         published_model=quoted[0] if quoted else None,

@@ -37,5 +37,5 @@ def test_a_table_that_is_not_kept_over_time_is_told_with_those_that_are(shop_hom
     said = insiders_here("sql", "SELECT * FROM landing_ledger", "--as-known-at", "2999-01-01", "--home", shop_home)
     assert said.code == 4
     assert "landing_ledger" in said.err
-    assert "As it was known then there are: cluster_labels, " in said.err
+    assert "As it was known then there are: affinity_candidates, cluster_labels, " in said.err
     assert insiders_here("sql", "SELECT 1", "--as-known-at", "", "--home", shop_home).code == 3

@@ -158,7 +158,8 @@ def _share(outline: Outline, what: str, base: str) -> Fact:
         say("Insiders' share of {measure}, {base}", measure=words, base=BASES[base]),
         SHARE,
         MEMBERSHIP,
-        ratio(f"sum(CASE WHEN {among} THEN f.{column} END)", whole),
+        # Where more came back than was bought there is nothing to have a share of.
+        ratio(f"sum(CASE WHEN {among} THEN f.{column} END)", f"greatest({whole}, 0)"),
         over_features(outline.month),
         BASES[base],
     )
