@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 
 from insiders_assets.assets.monthly import Made, Month, monthly_asset, shown_as_table
-from insiders_assets.assets.programme_history import chosen_in
-from insiders_assets.assets.revenue_forecast import member_ids
+from insiders_assets.assets.programme_history import chosen_in, member_ids
 from insiders_assets.contracts.guarantees import (
     GROUP_COMPARISONS,
     NEXT_MONTH,

@@ -8,7 +8,7 @@ import pandas as pd
 
 from insiders_assets.assets.group_comparisons import done_in
 from insiders_assets.assets.monthly import Made, Month, monthly_asset, shown_as_table
-from insiders_assets.assets.revenue_forecast import member_ids
+from insiders_assets.assets.programme_history import member_ids
 from insiders_assets.contracts.found_by import library
 from insiders_assets.contracts.guarantees import HOLDOUT_ASSIGNMENT, HOLDOUT_PLAN
 from insiders_assets.partitions import window

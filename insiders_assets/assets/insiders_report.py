@@ -12,8 +12,8 @@ import dagster as dg
 import pyarrow as pa
 
 from insiders_assets.assets.monthly import SETTINGS, Made, Month, monthly_asset
+from insiders_assets.assets.programme_history import member_ids
 from insiders_assets.assets.report_documents import documents_of, matter_of, outline_of, rows_for_facts
-from insiders_assets.assets.revenue_forecast import member_ids
 from insiders_assets.contracts.programme import INSIDERS_MEMBERSHIP
 from insiders_assets.contracts.report import COMPUTED, RECORDED, REPORT_FACTS
 from insiders_assets.domain.restatement import Restatement, what_moved

@@ -8,9 +8,8 @@ from typing import Any
 import dagster as dg
 
 from insiders_assets.assets.monthly import Made, Month, monthly_asset, shown_as_table
+from insiders_assets.assets.programme_history import rule_of
 from insiders_assets.contracts.actions import MARKETING_ACTIONS
-from insiders_assets.domain.programme import BY_RANK
-from insiders_assets.domain.rules import Rule, parse_rule
 from insiders_assets.partitions import window
 from insiders_assets.reporting.language import in_both_languages
 from insiders_assets.storage.lake import Dataset
@@ -40,7 +39,7 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
 
         ask = month.platform.engine.over({name: handle.arrow() for name, handle in inputs.items()})
         leave_share = month.platform.settings.programme_leave_share
-        actions = actions_of(len(month_totals.scopes), _rule(inputs), leave_share)
+        actions = actions_of(len(month_totals.scopes), rule_of(inputs["insiders_membership"]), leave_share)
         rows = chosen(((action, ask(counting(action, month.first_day))) for action in actions), month.first_day)
         if not rows:
             return Made(MARKETING_ACTIONS.empty(), metadata={"no action": "no condition holds for enough customers"})
@@ -51,12 +50,6 @@ def build(partitions: dg.PartitionsDefinition, history_months: int) -> dg.Assets
         )
 
     return marketing_actions
-
-
-def _rule(inputs: Mapping[str, Dataset]) -> Rule | None:
-    """The rule in force, where there is one and the programme does not go by rank."""
-    told = inputs["insiders_membership"].arrow(["rule"])["rule"].drop_null().slice(length=1).to_pylist()
-    return parse_rule(told[0]) if told and told[0] != BY_RANK else None
 
 
 def with_words(row: Mapping[str, Any]) -> dict[str, Any]:

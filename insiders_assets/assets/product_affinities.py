@@ -113,11 +113,5 @@ def pairs_of(engine: DuckDBEngine, lines: ir.Table, split: dt.date) -> list[dict
     }
     described = engine.run(affinities.descriptions(lines, articles)).to_pydict()
     told = dict(zip(described["stock_code"], described["description"], strict=True))
-    named = [
-        {**one, "description": _readable(told.get(one["stock_code"]), one["stock_code"])} for one in most.to_pylist()
-    ]
+    named = [{**one, "description": told.get(one["stock_code"])} for one in most.to_pylist()]
     return pair_rows(named, counted, periods)
-
-
-def _readable(description: str | None, stock_code: str) -> str:
-    return " ".join((description or "").split()) or stock_code

@@ -17,10 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from insiders_assets.assets.monthly import Month
+from insiders_assets.contracts.programme import INSIDE
 from insiders_assets.contracts.table import as_floats
 from insiders_assets.domain.membership import Policy
-from insiders_assets.domain.programme import TOP_SEGMENT, Candidate, RuleInForce, rules_in_force
-from insiders_assets.domain.rules import parse_rule
+from insiders_assets.domain.programme import BY_RANK, TOP_SEGMENT, Candidate, RuleInForce, rules_in_force
+from insiders_assets.domain.rules import Rule, parse_rule
 from insiders_assets.domain.standings import Course, CustomersOfMonth, month_of_rule
 from insiders_assets.partitions import key_of, month_of, shift
 from insiders_assets.settings import PRODUCT, Settings
@@ -154,3 +155,15 @@ def chosen_in(rows: Dataset, column: str, value: bool | int) -> list[str]:
     """The customers of a month whose column has this value: chosen by the consensus, or in the top cluster."""
     found = rows.arrow(["customer_id", column])
     return found.filter(pc.equal(found[column], value))["customer_id"].to_pylist()
+
+
+def member_ids(membership: Dataset) -> pa.Table:
+    """The members at the end of a month, those in grace among them."""
+    rows = membership.arrow(["customer_id", "status"])
+    return rows.filter(pc.is_in(rows["status"], pa.array(INSIDE))).select(["customer_id"])
+
+
+def rule_of(membership: Dataset) -> Rule | None:
+    """The rule that a month's membership goes by; None where it goes by rank, or where nobody is told of."""
+    told = membership.arrow(["rule"])["rule"].drop_null().slice(length=1).to_pylist()
+    return parse_rule(told[0]) if told and told[0] != BY_RANK else None

@@ -14,13 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from insiders_assets.assets.monthly import Month
-from insiders_assets.assets.report_pictures import pictures_of
+from insiders_assets.assets.programme_history import rule_of
+from insiders_assets.assets.report_pictures import Shown, pictures_of
 from insiders_assets.contracts.programme import INSIDERS_MEMBERSHIP, PROVISIONAL
 from insiders_assets.domain.facts import Fact, Outline
-from insiders_assets.domain.messages import say
-from insiders_assets.domain.programme import BY_RANK, TOP_SEGMENT
 from insiders_assets.domain.restatement import Restatement
-from insiders_assets.domain.rules import parse_rule
 from insiders_assets.partitions import month_of
 from insiders_assets.storage.lake import Dataset
 
@@ -51,7 +49,6 @@ def outline_of(month: Month, inputs: Mapping[str, Dataset], ask: Callable[[str],
 
     segments, membership = inputs["customer_segments"], inputs["insiders_membership"]
     ranks = {row["segment_id"]: row["cluster_rank"] for row in inputs["segment_profiles"].arrow().to_pylist()}
-    rule = membership.only(month.key).arrow(["rule"])["rule"].drop_null().slice(length=1).to_pylist()
     comparisons = inputs["group_comparisons"].arrow(["origin"])["origin"].to_pylist()
     forecasts = inputs["revenue_forecast"].arrow(["model", "grain", "period_start", "published"]).to_pylist()
     outline = Outline(
@@ -72,7 +69,7 @@ def outline_of(month: Month, inputs: Mapping[str, Dataset], ask: Callable[[str],
         actions=tuple(
             (row["segment_id"], row["state"], row["action"]) for row in inputs["marketing_actions"].arrow().to_pylist()
         ),
-        rule=parse_rule(rule[0]) if rule and rule[0] != BY_RANK else None,
+        rule=rule_of(membership.only(month.key)),
         leave_share=month.platform.settings.programme_leave_share,
     )
 
@@ -101,24 +98,13 @@ def matter_of(
     moved: Restatement | None,
 ) -> Matter:
     """The facts, and the texts that tables keep beside them."""
-    from insiders_assets.domain.membership_words import rule_in_words
     from insiders_assets.reporting.content import Matter
-    from insiders_assets.reporting.document import Part, Quoted
 
     cards = inputs["programme_rule"].arrow().to_pylist()
-    standing = inputs["insiders_membership"].only(month.key).arrow(["rule_version", "rule", "status"])
-    in_force = standing.filter(pc.is_valid(standing["rule"])).slice(length=1).to_pylist()
+    standing = inputs["insiders_membership"].only(month.key).arrow(["rule_version", "status"])
+    versions = standing["rule_version"].drop_null().slice(length=1).to_pylist()
     # What a provisional month goes by is that month's suggestion, and no rule in force.
-    if PROVISIONAL in pc.unique(standing["status"]).to_pylist():
-        in_force = []
-    version = (in_force[0]["rule_version"] or "") if in_force else ""
-    said: Part | None = None
-    if in_force and outline.rule:
-        said = Quoted.of(rule_in_words(outline.rule))
-    elif version == TOP_SEGMENT:
-        said, version = say("whoever is in the segment with the highest mean revenue, month by month"), ""
-    elif in_force:
-        said = say("by the consensus's rank")
+    provisional = PROVISIONAL in pc.unique(standing["status"]).to_pylist()
     # Of a month without segments the actions are for who is in none.
     order = {segment: place for place, segment in enumerate(outline.segments)}
     published = inputs["revenue_forecast"].arrow(["model", "published"])
@@ -131,8 +117,7 @@ def matter_of(
         names=_names(inputs["customer_segments"]),
         profiles=inputs["segment_profiles"].arrow().to_pylist(),
         card=cards[0] if cards else None,
-        in_force=said,
-        version=version,
+        version=versions[0] if versions and not provisional else "",
         actions=sorted(
             inputs["marketing_actions"].arrow().to_pylist(),
             key=lambda row: (order.get(row["segment_id"], len(order)), row["state"], row["position"]),
@@ -149,7 +134,7 @@ def _names(segments: Dataset) -> dict[int, Any]:
     names = {one: Quoted.of(name) for one, name in NAMES_OF_OTHERS.items()}
     rows = segments.arrow(["segment_id", "segment_en", "segment_pt"])
     for row in rows.group_by(["segment_id", "segment_en", "segment_pt"]).aggregate([]).to_pylist():
-        names.setdefault(row["segment_id"], Quoted(row["segment_en"], row["segment_pt"]))
+        names.setdefault(row["segment_id"], Quoted.kept(row, "segment"))
     return names
 
 
@@ -161,17 +146,19 @@ def documents_of(matter: Matter, inputs: Mapping[str, Dataset]) -> dict[str, byt
     from insiders_assets.reporting.forms.html import as_html
     from insiders_assets.reporting.forms.markdown import as_markdown
     from insiders_assets.reporting.forms.pdf import as_pdf
-    from insiders_assets.reporting.language import LANGUAGES, Language
+    from insiders_assets.reporting.language import ENGLISH, LANGUAGES, Language
 
+    tellers = {code: Teller(Language(code), matter.rows, matter.currency) for code in LANGUAGES}
+    shown = Shown(matter, inputs)
+    drawn = {code: pictures_of(shown, teller) for code, teller in tellers.items()}
+    # What there is to show does not hang on the language.
+    document = report(replace(matter, pictures=tuple(drawn[ENGLISH])))
     files: dict[str, bytes] = {}
-    month = matter.month
-    for code in LANGUAGES:
-        teller = Teller(Language(code), matter.rows, matter.currency)
-        pictures = pictures_of(matter, inputs, teller)
-        document = report(replace(matter, pictures=tuple(pictures)))
-        named = {name: picture_file(month, code, name, content) for name, content in pictures.items()}
+    for code, teller in tellers.items():
+        pictures = drawn[code]
+        named = {name: picture_file(matter.month, code, name, content) for name, content in pictures.items()}
         files |= {named[name]: content for name, content in pictures.items()}
-        files[file_of(month, code, HTML)] = as_html(document, teller, pictures).encode()
-        files[file_of(month, code, MARKDOWN)] = as_markdown(document, teller, named.__getitem__).encode()
-        files[file_of(month, code, PDF)] = as_pdf(document, teller, pictures)
+        files[file_of(matter.month, code, HTML)] = as_html(document, teller, pictures).encode()
+        files[file_of(matter.month, code, MARKDOWN)] = as_markdown(document, teller, named.__getitem__).encode()
+        files[file_of(matter.month, code, PDF)] = as_pdf(document, teller, pictures)
     return files

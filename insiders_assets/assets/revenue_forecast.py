@@ -7,12 +7,10 @@ from typing import Any
 
 import dagster as dg
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from insiders_assets.assets.monthly import Made, Month, monthly_asset, shown_as_table
+from insiders_assets.assets.programme_history import member_ids
 from insiders_assets.contracts.forecast import REVENUE_FORECAST
-from insiders_assets.contracts.programme import INSIDE
 from insiders_assets.contracts.table import as_floats
 from insiders_assets.partitions import key_of, shift
 from insiders_assets.storage.lake import Dataset
@@ -109,9 +107,3 @@ def last_day_of_data(shop: pd.Series, month: dt.date) -> dt.date:
     rest = pd.date_range(last_sale + dt.timedelta(days=1), month_end(month), freq="D")
     finished = not len(rest) or not open_days(shop.asfreq("D", fill_value=0.0), rest).any()
     return month_end(month) if finished else last_sale
-
-
-def member_ids(membership: Dataset) -> pa.Table:
-    """The members at the end of a month, those in grace among them."""
-    rows = membership.arrow(["customer_id", "status"])
-    return rows.filter(pc.is_in(rows["status"], pa.array(INSIDE))).select(["customer_id"])

@@ -74,6 +74,11 @@ class Quoted:
         return cls(text, text)
 
     @classmethod
+    def kept(cls, row: Mapping[str, Any], column: str) -> Quoted:
+        """A text from a row that keeps it in both languages (`<column>_en`, `<column>_pt`)."""
+        return cls(row[f"{column}_en"], row[f"{column}_pt"])
+
+    @classmethod
     def of(cls, message: Message) -> Quoted:
         """What a table keeps of a message."""
         return cls(str(message), Language(PORTUGUESE).tell(message))
@@ -215,6 +220,10 @@ class Teller:
             yield Span(QUOTED, self.language.numeral(part))
         else:
             yield Span(TEXT, part)
+
+    def plain(self, part: Part) -> str:
+        """A part as text without any form."""
+        return "".join(span.text for span in self.spans(part))
 
     def _message(self, message: Message) -> Iterator[Span]:
         for text, name, _, _ in Formatter().parse(self.language.template(message)):

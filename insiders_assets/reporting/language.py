@@ -112,7 +112,7 @@ def in_both_languages(column: str, message: Message) -> dict[str, str]:
     return {f"{column}_en": str(message), f"{column}_pt": Language(PORTUGUESE).tell(message)}
 
 
-DECIMALS = {"silhouette": 2, "effect": 4, "score": 3, "lift": 2}
+DECIMALS = {"silhouette": 2, "effect": 4, "score": 3}
 
 
 def _form(decimals: int) -> str:

@@ -55,7 +55,7 @@ def matter(outline: Outline = FULL, names: str = "", currency: str = "GBP", **va
             "value": given.get(fact.key, value),
             "unit": fact.unit,
             "sql": fact.sql,
-            "function": fact.found_by.function if fact.found_by else None,
+            "function": fact.found_by,
             "library": "scipy 1" if fact.found_by else None,
             "seed": 42 if fact.found_by else None,
         }
@@ -76,7 +76,6 @@ def matter(outline: Outline = FULL, names: str = "", currency: str = "GBP", **va
             "runner_up": "purchases >= 11",
             "exceptions_sql": "SELECT 1",
         },
-        in_force=Quoted("at least 2,759 items bought", "pelo menos 2.759 itens comprados"),
         version=names or "2012",
         actions=[
             {"segment_id": segment, "state": state, "action": name, "list_sql": "SELECT 2", **action}

@@ -207,7 +207,7 @@ def test_a_month_without_members_says_so_and_what_there_is(language: str) -> Non
 
 def test_a_first_month_has_no_history_and_says_so() -> None:
     outline = replace(FULL, months=(MONTH,), window=(MONTH,), origins=(), segments_before=(), policies=())
-    month = replace(matter(outline), in_force=None)
+    month = replace(matter(outline), version="")
     text = Read(as_html(report(month), teller(month, ENGLISH), {})).text
     assert "There is no month before to compare with." in text
     assert "No month of sales follows a membership yet" in text

@@ -17,7 +17,6 @@ from insiders_assets.domain.facts.fact import (
     MEMBERSHIP,
     SHARE,
     Fact,
-    FoundBy,
     Outline,
     mean_of,
     median_of,
@@ -86,7 +85,7 @@ def segment_facts(outline: Outline) -> list[Fact]:
             "importance",
             one_row("forest_importances", outline.month, f"feature = '{feature}'"),
             say("all features"),
-            FoundBy("RandomForestRegressor.feature_importances_"),
+            "RandomForestRegressor.feature_importances_",
         )
         for feature in FEATURES
     ]

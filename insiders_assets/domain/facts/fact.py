@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from insiders_assets.contracts.found_by import FOUND_BY
 from insiders_assets.contracts.programme import INSIDE_SQL
 from insiders_assets.domain.messages import Message, say
 from insiders_assets.domain.rules import Rule
@@ -22,22 +23,13 @@ CURRENCY, SHARE, CUSTOMERS, COUNT, DAYS, ITEMS = "currency", "share", "customers
 
 
 @dataclass(frozen=True)
-class FoundBy:
-    """What found a recorded number: our function or a library's, and SQL for the library's version and for the seed,
-    by default the columns that the row keeps them in."""
-
-    function: str
-    library: str = "library"
-    seed: str = "seed"
-
-
-@dataclass(frozen=True)
 class Fact:
     """One number of the report: `value` over `rows` gives it, the two halves of one query; `over` says what a share or
     a mean is taken over.
 
     A fact is *computed* by its SQL from rows of customers, or *recorded*: then the SQL selects what a function found,
-    with that function's name, its library and version, and the seed it drew with.
+    with that function's name, its library and version, and the seed it drew with. found_by: the function, ours or a
+    library's; the other two stand in the columns FOUND_BY of the same row.
 
     The halves are apart so that facts over the same rows can be asked for at once.
     """
@@ -49,14 +41,14 @@ class Fact:
     value: str
     rows: str
     over: Message | None = None
-    found_by: FoundBy | None = None
+    found_by: str | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
         """What the query selects: the value, and of a recorded fact what found it."""
         if self.found_by is None:
             return (self.value,)
-        return (self.value, f"'{self.found_by.function}'", self.found_by.library, self.found_by.seed)
+        return (self.value, text(self.found_by), *(column.name for column in FOUND_BY))
 
     @property
     def sql(self) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 
-from insiders_assets.domain.facts.fact import CURRENCY, DAYS, MEMBER, SHARE, Fact, FoundBy, Outline, one_row, text
+from insiders_assets.domain.facts.fact import CURRENCY, DAYS, MEMBER, SHARE, Fact, Outline, one_row, text
 from insiders_assets.domain.messages import Message, say
 
 SOURCE = "revenue_forecast"
-FOUND = FoundBy("forecasting.forecast_month")
+FOUND = "forecasting.forecast_month"
 MODELS = {
     "network": say("neural network"),
     "last_30_days": say("mean trading day of the last 30 days"),

@@ -20,7 +20,6 @@ from insiders_assets.domain.facts.fact import (
     INSIDERS,
     SHARE,
     Fact,
-    FoundBy,
     Outline,
     one_row,
 )
@@ -149,7 +148,7 @@ def _plan(month: dt.date) -> Iterator[Fact]:
         ):
             rows = one_row(PLAN, month, f"estimator = '{estimator}'")
             said = say(words.template, estimator=ESTIMATOR_WORDS[estimator])
-            yield Fact(f"trial.{estimator}.{name}", said, unit, PLAN, name, rows, over, FoundBy("holdout.plan"))
+            yield Fact(f"trial.{estimator}.{name}", said, unit, PLAN, name, rows, over, "holdout.plan")
 
 
 def _recorded(
@@ -164,4 +163,4 @@ def _recorded(
     """A fact that a comparison recorded. `where`: its month, proof, measure and origin."""
     month, proof, measure, origin = where
     rows = one_row(SOURCE, month, f"proof = '{proof}' AND measure = '{measure}' AND origin = DATE '{origin}'")
-    return Fact(key, words, unit, SOURCE, column, rows, over, FoundBy(function))
+    return Fact(key, words, unit, SOURCE, column, rows, over, function)

@@ -14,7 +14,6 @@ from insiders_assets.domain.facts.fact import (
     MEMBERSHIP,
     SHARE,
     Fact,
-    FoundBy,
     Outline,
     one_row,
     over_features,
@@ -27,7 +26,7 @@ from insiders_assets.domain.messages import Message, say
 from insiders_assets.domain.policies import NAMES
 from insiders_assets.domain.rules import AT_LEAST
 
-CARD, POLICY = FoundBy("rule_card.find_rule"), FoundBy("policies.measure")
+CARD, POLICY = "rule_card.find_rule", "policies.measure"
 LEAVING, ENTERING = "leaving", "entering"
 
 

@@ -50,9 +50,9 @@ def actions(matter: Matter) -> Iterator[Block]:
         [say("What"), say("For whom"), say("What is at stake")],
         [
             [
-                words(_words(row, "action")),
-                words(Capital(_words(row, "condition"))),
-                words(Capital(_words(row, "money"))),
+                words(Quoted.kept(row, "action")),
+                words(Capital(Quoted.kept(row, "condition"))),
+                words(Capital(Quoted.kept(row, "money"))),
             ]
             for row in {row["action"]: row for row in matter.actions}.values()
         ],
@@ -78,7 +78,7 @@ def actions(matter: Matter) -> Iterator[Block]:
                         "{segment}, {state}, {action}: {query}",
                         segment=matter.name(row["segment_id"]),
                         state=STATE_WORDS[row["state"]],
-                        action=_words(row, "action"),
+                        action=Quoted.kept(row, "action"),
                         query=Code(row["list_sql"]),
                     )
                 ]
@@ -93,11 +93,7 @@ def _action(row: Mapping[str, Any], segment: Part) -> list[Cell]:
     return [
         words(segment),
         words(Capital(STATE_WORDS[row["state"]])),
-        words(_words(row, "action")),
+        words(Quoted.kept(row, "action")),
         figure(f"{key}.customers"),
         figure(f"{key}.money"),
     ]
-
-
-def _words(row: Mapping[str, Any], what: str) -> Quoted:
-    return Quoted(row[f"{what}_en"], row[f"{what}_pt"])

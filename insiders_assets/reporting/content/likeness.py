@@ -159,4 +159,4 @@ def _profile(matter: Matter, name: str, title: Message) -> Table:
 
 def _with_change(matter: Matter, segment: int, row: Mapping[str, Any] | None) -> Cell:
     name = matter.name(segment)
-    return Cell([name, Quoted(row["change_en"], row["change_pt"])] if row and row["change_en"] else [name])
+    return Cell([name, Quoted.kept(row, "change")] if row and row["change_en"] else [name])

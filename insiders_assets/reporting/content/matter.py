@@ -20,6 +20,8 @@ from insiders_assets.reporting.document import Cell, Figure, Part, Picture, Quot
 
 SHADES = 5
 NOT_THERE = "–"
+# Where customers come from or go to who are in one of two months alone.
+NOT_BEFORE, GONE = say("not there before"), say("gone")
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,9 @@ class Matter:
     """A month's facts, and what tables keep in words.
 
     facts: as the month has them; rows: of REPORT_FACTS by key. names: of segments, those of the month before too;
-    profiles: rows of SEGMENT_PROFILES, best first. card: row of PROGRAMME_RULE. in_force: the rule in words, and its
-    version. actions: rows of MARKETING_ACTIONS. pictures: those that were drawn. moved: how the month stood in its
-    earlier version, if it was restated. published_model: the one that is quoted.
+    profiles: rows of SEGMENT_PROFILES, best first. card: row of PROGRAMME_RULE. version: of the rule in force, empty
+    where there is none yet. actions: rows of MARKETING_ACTIONS. pictures: those that were drawn. moved: how the month
+    stood in its earlier version, if it was restated. published_model: the one that is quoted.
     """
 
     outline: Outline
@@ -39,7 +41,6 @@ class Matter:
     names: Mapping[int, Quoted] = field(default_factory=dict)
     profiles: Sequence[Mapping[str, Any]] = ()
     card: Mapping[str, Any] | None = None
-    in_force: Part | None = None
     version: str = ""
     actions: Sequence[Mapping[str, Any]] = ()
     pictures: Collection[str] = ()

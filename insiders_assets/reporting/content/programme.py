@@ -11,9 +11,11 @@ from insiders_assets.domain.facts.fact import over_features
 from insiders_assets.domain.facts.movement import movement_key
 from insiders_assets.domain.facts.programme import ENTERING, LEAVING, doors, policy_key
 from insiders_assets.domain.feature_words import MONEY_FEATURES, WORDS
+from insiders_assets.domain.membership_words import rule_in_words
 from insiders_assets.domain.messages import Message, say
 from insiders_assets.domain.policies import DESCRIPTIONS, IN_FORCE, NAMES
-from insiders_assets.reporting.content.matter import Matter, figure, words
+from insiders_assets.domain.programme import TOP_SEGMENT
+from insiders_assets.reporting.content.matter import GONE, NOT_BEFORE, Matter, figure, words
 from insiders_assets.reporting.document import (
     Block,
     Capital,
@@ -34,17 +36,22 @@ def conditions(matter: Matter) -> Iterator[Block]:
     if not matter.value("members.count") and not matter.card:
         return
     yield Heading(2, say("The conditions to come in"))
-    if matter.in_force and matter.version:
-        rule = Strong(matter.in_force)
-        yield Paragraph([say("In force ({version}): {rule}.", version=_version(matter.version), rule=rule)])
-    elif matter.in_force:
-        yield Paragraph([say("In force: {rule}.", rule=Strong(matter.in_force))])
-    else:
-        yield Paragraph([say("No rule is in force yet: members are provisional, by this month's suggestion.")])
+    yield Paragraph([_in_force(matter)])
     if not matter.card:
         yield Paragraph([say("This month's clustering suggests no rule: it chooses nobody.")])
         return
     yield from _card(matter, matter.card)
+
+
+def _in_force(matter: Matter) -> Message:
+    if not matter.version:
+        return say("No rule is in force yet: members are provisional, by this month's suggestion.")
+    if matter.version == TOP_SEGMENT:
+        top = say("whoever is in the segment with the highest mean revenue, month by month")
+        return say("In force: {rule}.", rule=Strong(top))
+    rule = matter.outline.rule
+    told: Part = Quoted.of(rule_in_words(rule)) if rule else say("by the consensus's rank")
+    return say("In force ({version}): {rule}.", version=_version(matter.version), rule=Strong(told))
 
 
 def _version(version: str) -> Part:
@@ -123,7 +130,7 @@ def near_the_door(matter: Matter) -> Iterator[Block]:
 def _terms(matter: Matter) -> Iterator[Part]:
     in_force = policy_key(IN_FORCE)
     months = matter.value(f"{in_force}.months_to_leave")
-    if not matter.in_force or matter.outline.rule is None or months is None:
+    if not matter.version or matter.outline.rule is None or months is None:
         yield say("Members are chosen anew every month until a rule is in force.")
     elif months == 1:
         yield say("Out in the first month in which less than {share} of the rule is reached.", share=_leave_share())
@@ -134,7 +141,7 @@ def _terms(matter: Matter) -> Iterator[Part]:
             months=Figure(f"{in_force}.months_to_leave"),
             share=_leave_share(),
         )
-    if matter.in_force:
+    if matter.version:
         yield say(
             "In grace now: {grace}; of them so far below that they leave if it stays so: {short}.",
             grace=Figure("programme.in_grace"),
@@ -224,10 +231,10 @@ def movement(matter: Matter) -> Iterator[Block]:
     )
     yield Table(
         say("Movement between segments"),
-        [say("Segment"), *(str(one) for one in outline.segments), say("gone")],
+        [say("Segment"), *(str(one) for one in outline.segments), GONE],
         [
             [
-                words(Capital(say("not there before")) if old is None else matter.name(old)),
+                words(Capital(NOT_BEFORE) if old is None else matter.name(old)),
                 *(_moved(matter, old, new) for new in (*outline.segments, None)),
             ]
             for old in (*outline.segments_before, None)

@@ -20,7 +20,7 @@ def as_html(document: Document, teller: Teller, pictures: Mapping[str, bytes]) -
         .render(
             document=document,
             told=lambda part: _marked_up(teller.spans(part)),
-            plain=lambda part: "".join(span.text for span in teller.spans(part)),
+            plain=teller.plain,
             language=teller.language.code,
             picture=_address_of(pictures),
         )

@@ -63,7 +63,7 @@ class _Data:
             "language": language,
             "region": region or None,
             "title": self._told(document.title),
-            "plain_title": "".join(span["text"] for span in self._told(document.title)),
+            "plain_title": self.teller.plain(document.title),
             "lead": self._told(document.lead),
             "blocks": self._blocks(document.blocks),
         }
@@ -89,8 +89,8 @@ class _Data:
                 "rows": [[self._cell(cell) for cell in row] for row in block.rows],
             }
         assert isinstance(block, Picture)
-        shows = "".join(span["text"] for span in self._told(block.shows))
-        return {"is": "picture", "name": block.name, "caption": self._told(block.caption), "shows": shows}
+        caption, shows = self._told(block.caption), self.teller.plain(block.shows)
+        return {"is": "picture", "name": block.name, "caption": caption, "shows": shows}
 
     def _cell(self, cell: Cell) -> dict[str, Any]:
         return {"parts": [self._told(part) for part in cell.parts], "shade": cell.shade, "strong": cell.strong}
