@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from benchmarks.shops import HISTORY_MONTHS, LEAVE_SHARE, SHARE, cleaned
 from insiders_assets.domain.membership import Policy
 from insiders_assets.domain.policies import (
     CONSENSUS,
@@ -38,9 +39,6 @@ from insiders_assets.sample import Shop, ShopParameters
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from insiders_assets.storage.engine import DuckDBEngine
-
-HISTORY_MONTHS, SHARE, LEAVE_SHARE = 13, 0.10, 0.80  # as the settings have them by default
 DEFAULT = Policy()
 FITS, SEED = 24, 42
 CUSTOMERS, MONTHS = 8_000, 36
@@ -98,35 +96,12 @@ def full_months(parameters: ShopParameters) -> Iterator[tuple[dt.date, pd.DataFr
     shop, engine = Shop(parameters), DuckDBEngine()
     window: deque[pa.Table] = deque(maxlen=HISTORY_MONTHS)
     for month in shop.months():
-        window.append(_cleaned(engine, shop.month(month), month))
+        window.append(cleaned(engine, shop.month(month), month))
         if len(window) == HISTORY_MONTHS:
             found = engine.run(customer_features(engine.table(pa.concat_tables(window)), month))
             rows = in_order_of_appearance(found.to_pandas(types_mapper=pd.ArrowDtype))
             yield month, rows.sort_values("customer_id", ignore_index=True)
     engine.close()
-
-
-def _cleaned(engine: DuckDBEngine, lines: pa.Table, month: dt.date) -> pa.Table:
-    """A month's lines as `raw_invoices` has them, as far as features need it."""
-    import ibis
-    import pyarrow as pa
-
-    from insiders_assets.domain.invoices import UCI, with_dropping_rule
-
-    numbered = engine.table(lines.append_column("line_order", pa.array(range(1, len(lines) + 1), pa.int64())))
-    named = numbered.select(
-        "line_order",
-        month=ibis.literal(month),
-        invoice_no=numbered.InvoiceNo,
-        stock_code=numbered.StockCode,
-        quantity=numbered.Quantity.cast("decimal(18, 4)"),
-        invoiced_at=numbered.InvoiceDate,
-        unit_price=numbered.UnitPrice.cast("decimal(18, 4)"),
-        customer_id=numbered.CustomerID,
-        country=numbered.Country,
-    )
-    amount = (named.quantity * named.unit_price).cast("decimal(18, 4)")
-    return engine.run(with_dropping_rule(named.mutate(line_amount=amount), UCI))
 
 
 def _columns(customers: pd.DataFrame) -> dict[str, np.ndarray]:

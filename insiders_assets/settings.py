@@ -94,6 +94,20 @@ def _plain_features(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def _holidays(value: str) -> str:
+    if value:
+        from insiders_assets.domain.forecasting.calendar import holiday_calendar
+
+        holiday_calendar(value, range(2000, 2001))
+    return value
+
+
+def _closed_days(values: tuple[str, ...]) -> tuple[str, ...]:
+    from insiders_assets.domain.forecasting.calendar import checked_period
+
+    return tuple(checked_period(value) for value in values)
+
+
 Month = Annotated[dt.date, BeforeValidator(parse_month)]
 Location = Annotated[str, AfterValidator(_location)]
 Database = Annotated[SecretStr, AfterValidator(_database)]
@@ -130,6 +144,8 @@ class Settings(BaseSettings):
     max_dropped_share: Annotated[float, Field(ge=0, le=1)] = 0.20
     max_quarantined_share: Annotated[float, Field(ge=0, le=1)] = 0.05
     layouts: dict[str, Layout] = {}
+    holidays: Annotated[str, AfterValidator(_holidays)] | None = None
+    closed_days: Annotated[Texts, AfterValidator(_closed_days)] = ()
 
     recipe: Literal["product", "reference"] = "product"
     min_clusterable: Annotated[int, Field(ge=12)] = 50

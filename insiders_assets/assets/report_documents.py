@@ -45,12 +45,14 @@ def rows_for_facts(month: Month, handle: Dataset) -> pa.Table:
 def outline_of(month: Month, inputs: Mapping[str, Dataset], ask: Callable[[str], list[tuple]]) -> Outline:
     """What the month has to tell of. `ask`: answers SQL over its tables."""
     from insiders_assets.domain.facts.fact import over_features
+    from insiders_assets.domain.facts.forecast import MODELS
     from insiders_assets.domain.facts.programme import ENTERING, LEAVING, doors
 
     segments, membership = inputs["customer_segments"], inputs["insiders_membership"]
     ranks = {row["segment_id"]: row["cluster_rank"] for row in inputs["segment_profiles"].arrow().to_pylist()}
     comparisons = inputs["group_comparisons"].arrow(["origin"])["origin"].to_pylist()
-    forecasts = inputs["revenue_forecast"].arrow(["model", "grain", "period_start", "published"]).to_pylist()
+    forecasts = inputs["revenue_forecast"].arrow(["model", "grain", "period_start"]).to_pylist()
+    forecast_models = {row["model"] for row in forecasts}
     outline = Outline(
         month=month.first_day,
         window=tuple(month_of(scope) for scope in inputs["month_totals"].scopes),
@@ -61,11 +63,8 @@ def outline_of(month: Month, inputs: Mapping[str, Dataset], ask: Callable[[str],
             one for scope in segments.scopes if scope < month.key for one in _ids(segments.only(scope), ranks)
         ),
         policies=tuple(inputs["membership_policies"].arrow(["policy"])["policy"].to_pylist()),
-        forecasts=tuple(
-            (row["model"], row["period_start"])
-            for row in sorted(forecasts, key=lambda row: (row["period_start"], not row["published"]))
-            if row["grain"] == "month"
-        ),
+        models=tuple(model for model in MODELS if model in forecast_models),
+        coming=tuple(sorted({row["period_start"] for row in forecasts if row["grain"] == "month"})),
         actions=tuple(
             (row["segment_id"], row["state"], row["action"]) for row in inputs["marketing_actions"].arrow().to_pylist()
         ),
@@ -107,8 +106,11 @@ def matter_of(
     provisional = PROVISIONAL in pc.unique(standing["status"]).to_pylist()
     # Of a month without segments the actions are for who is in none.
     order = {segment: place for place, segment in enumerate(outline.segments)}
-    published = inputs["revenue_forecast"].arrow(["model", "published"])
-    quoted = published.filter(published["published"])["model"].to_pylist()
+    quoted = [
+        row
+        for row in inputs["revenue_forecast"].arrow().to_pylist()
+        if row["published"] and row["grain"] == "month" and row["horizon"] == 1
+    ]
     return Matter(
         outline=outline,
         facts=facts,
@@ -123,7 +125,7 @@ def matter_of(
             key=lambda row: (order.get(row["segment_id"], len(order)), row["state"], row["position"]),
         ),
         moved=moved,
-        published_model=quoted[0] if quoted else None,
+        published=quoted[0] if quoted else None,
     )
 
 

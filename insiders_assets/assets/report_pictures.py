@@ -110,17 +110,18 @@ def _movement(matter: Matter, teller: Teller) -> bytes | None:
 
 
 def _forecast(matter: Matter, teller: Teller) -> bytes | None:
-    from insiders_assets.reporting.pictures.month import forecast_fan
+    from insiders_assets.reporting.pictures.month import LEVELS, forecast_fan
 
     if matter.value("forecast.net_revenue") is None:
         return None
     past = [(month, matter.value(f"forecast.history.{month:%Y-%m}") or 0.0) for month in matter.outline.window]
     coming = []
-    for model, month in matter.outline.forecasts:
-        key = f"forecast.{model}.{month:%Y-%m}"
+    for month in matter.outline.coming:
+        key = f"forecast.{month:%Y-%m}"
         expected = matter.value(f"{key}.net_revenue")
-        if model == matter.published_model and expected is not None:
-            coming.append((month, expected, matter.value(f"{key}.lower"), matter.value(f"{key}.upper")))
+        if expected is not None:
+            ends = [(matter.value(f"{key}.lower_{level}"), matter.value(f"{key}.upper_{level}")) for level in LEVELS]
+            coming.append((month, expected, ends))
     # A month that is not over is forecast whole: what is in the data of it is no month to compare with.
     forecast = {month for month, *_ in coming}
     return forecast_fan([one for one in past if one[0] not in forecast], coming, matter.currency, teller.language)

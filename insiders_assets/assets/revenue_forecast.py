@@ -1,21 +1,16 @@
-"""revenue_forecast [month]: what the members bring next month, with an interval and what it was measured on."""
+"""revenue_forecast [month]: what the members bring in the months to come, with intervals and what they rest on."""
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 import dagster as dg
-import pandas as pd
 
+from insiders_assets.assets.forecast_history import ForecastHistory
+from insiders_assets.assets.forecast_origins import SEED
 from insiders_assets.assets.monthly import Made, Month, monthly_asset, shown_as_table
-from insiders_assets.assets.programme_history import member_ids
 from insiders_assets.contracts.forecast import REVENUE_FORECAST
-from insiders_assets.contracts.table import as_floats
-from insiders_assets.partitions import key_of, shift
 from insiders_assets.storage.lake import Dataset
-
-SEED = 42
 
 
 def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMapping) -> dg.AssetsDefinition:
@@ -24,86 +19,62 @@ def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMap
     @monthly_asset(
         table=REVENUE_FORECAST,
         partitions=partitions,
-        inputs={"insiders_membership": up_to_this_month, "raw_invoices": up_to_this_month},
+        inputs={
+            **dict.fromkeys(("forecast_origins", "insiders_membership", "customer_purchases"), up_to_this_month),
+            "forecast_backtest": None,
+        },
         group="forecast",
-        kinds={"tensorflow", "postgres"},
+        kinds={"scipy", "postgres"},
     )
-    def revenue_forecast(month: Month, insiders_membership: Dataset, raw_invoices: Dataset) -> Made:
-        """The members' net revenue by day and month: the rest of an unfinished month and the next one, by a seven-layer
-        network, the mean of the last 30 days and the same days a year before; tested on the last complete month with
-        the members of its origin."""
-        from insiders_assets.domain.forecasting import Backtest, backtest_month, forecast_month
+    def revenue_forecast(
+        month: Month,
+        forecast_origins: Dataset,
+        insiders_membership: Dataset,
+        customer_purchases: Dataset,
+        forecast_backtest: Dataset,
+    ) -> Made:
+        """What the members are expected to bring: the rest of an unfinished month and the next three. The mean of the
+        families of models, each corrected for and weighted by its errors at past origins; or a naive model, where that
+        was better by a margin. Intervals are calibrated on the same past errors."""
+        from insiders_assets.domain.forecasting.records import forecast_rows
 
-        shop = daily_net(month, raw_invoices)
-        if shop.empty:
+        history = ForecastHistory(month, forecast_origins, insiders_membership, customer_purchases)
+        now = history.rows[history.rows["month"] == month.first_day]
+        if now.empty:
             return Made(REVENUE_FORECAST.empty(), metadata={"no forecast": "there is no sale up to this month"})
-        last_day = last_day_of_data(shop, month.first_day)
-        calendar = pd.date_range(shop.index[0], last_day, freq="D")
-
-        def members_of(origin: str) -> pd.Series:
-            sold = daily_net(month, raw_invoices, insiders_membership.only(origin))
-            return sold.reindex(calendar, fill_value=0.0)
-
-        tested = backtest_month(month.first_day, last_day)
-        origin = key_of(shift(tested, -1))
-        backtest = Backtest(tested, members_of(origin)) if origin in insiders_membership.scopes else None
-        found = forecast_month(month.first_day, members_of(month.key), backtest, SEED)
-        network = found.outcomes["network"].network
-        rows = found.rows()
+        published = {horizon: one for (origin, horizon), one in history.published.items() if origin == month.first_day}
+        rows = forecast_rows(
+            history.said[-1],
+            now[now["grain"] == "month"],
+            published,
+            history.observed(),
+            forecast_backtest.arrow().to_pandas(),
+            SEED,
+        )
+        next_month = published.get(1)
         return Made(
             rows,
             metadata={
-                "published model": found.published or "none",
-                "last day of data": last_day.isoformat(),
-                "net revenue by month": shown_as_table(months_of(rows)),
+                "published model": next_month.model if next_month else "none",
+                "interval": f"{next_month.half.basis}, {next_month.half.origins} origins" if next_month else "none",
+                "published by month": shown_as_table(published_months(rows), decimals=2),
             },
-            files=network.to_files() if network else {},
         )
 
     return revenue_forecast
 
 
-def months_of(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """What each model says of each month, for the page; a model that cannot forecast is left out."""
-    told = rows[(rows["grain"] == "month") & rows["net_revenue"].notna()].sort_values(
-        ["period_start", "published"], ascending=[True, False]
-    )
-
-    def number(value: float, decimals: int) -> float | None:
-        return None if pd.isna(value) else round(float(value), decimals)
-
+def published_months(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is published of each month, for the page."""
+    told = [row for row in rows if row["grain"] == "month" and row["published"]]
     return [
         {
-            "month": str(row["period_start"])[:7],
-            "model": row["model"],
-            "published": bool(row["published"]),
-            "net revenue": number(row["net_revenue"], 2),
-            "lower": number(row["lower"], 2),
-            "upper": number(row["upper"], 2),
-            "backtest error": number(row["backtest_error"], 4),
+            "month": f"{row['period_start']:%Y-%m}",
+            "net revenue": row["net_revenue"],
+            "80 % from": row.get("net_lower_80"),
+            "to": row.get("net_upper_80"),
+            "gross revenue": row["gross_revenue"],
+            "of it in the data": row["observed"],
         }
-        for row in told.to_dict("records")
+        for row in sorted(told, key=lambda row: row["period_start"])
     ]
-
-
-def daily_net(month: Month, lines: Dataset, membership: Dataset | None = None) -> pd.Series:
-    """Net revenue per day with sales, of the whole shop or of the members in `membership`."""
-    from insiders_assets.domain.features import net_by_day
-
-    engine = month.platform.engine
-    sold = engine.run(net_by_day(engine.table(lines), engine.table(member_ids(membership)) if membership else None))
-    days = pd.DatetimeIndex(pd.to_datetime(sold["day"].to_pandas()))
-    return pd.Series(as_floats(sold["net_revenue"]), index=days, dtype="float64")
-
-
-def last_day_of_data(shop: pd.Series, month: dt.date) -> dt.date:
-    """The last day that the data cover: the month's end where only closed days follow the last sale, else that sale's.
-
-    Only the month's own days say whether it is finished, so a later file changes nothing in it.
-    """
-    from insiders_assets.domain.forecasting import month_end, open_days
-
-    last_sale = max(shop.index[-1].date(), month)
-    rest = pd.date_range(last_sale + dt.timedelta(days=1), month_end(month), freq="D")
-    finished = not len(rest) or not open_days(shop.asfreq("D", fill_value=0.0), rest).any()
-    return month_end(month) if finished else last_sale

@@ -8,7 +8,7 @@ from insiders_assets.contracts.affinities import AFFINITY_CANDIDATES, PRODUCT_AF
 from insiders_assets.contracts.audience import AUDIENCE_EVENTS, AUDIENCE_MEMBERSHIPS
 from insiders_assets.contracts.comparisons import CLUSTERER_TRIALS, EMBEDDING_SPACES
 from insiders_assets.contracts.customers import CUSTOMER_FEATURES, CUSTOMER_PURCHASES, MONTH_TOTALS
-from insiders_assets.contracts.forecast import REVENUE_FORECAST
+from insiders_assets.contracts.forecast import FORECAST_BACKTEST, FORECAST_ORIGINS, REVENUE_FORECAST
 from insiders_assets.contracts.guarantees import GROUP_COMPARISONS, HOLDOUT_ASSIGNMENT, HOLDOUT_PLAN
 from insiders_assets.contracts.lines import LANDED_FILES, LANDING_LEDGER, MONTH_FILES, QUARANTINE_COUNTS, RAW_INVOICES
 from insiders_assets.contracts.programme import (
@@ -51,6 +51,8 @@ MONTHLY_TABLES: dict[str, Table] = {
     "product_affinities": PRODUCT_AFFINITIES,
     "affinity_candidates": AFFINITY_CANDIDATES,
     "marketing_actions": MARKETING_ACTIONS,
+    "forecast_origins": FORECAST_ORIGINS,
+    "forecast_backtest": FORECAST_BACKTEST,
     "revenue_forecast": REVENUE_FORECAST,
     "insiders_report": REPORT_FACTS,
 }

@@ -1,16 +1,94 @@
-"""What next month brings: the forecast of the members' net revenue, by model, day and month.
+"""What the next months bring: what every model said, how far off it was, what is published.
 
-Belongs here: tables whose rows speak of days that have not come yet. Does not belong here: how a forecast is made or
+Belongs here: tables whose rows speak of days that had not come yet. Does not belong here: how a forecast is made or
 measured (:mod:`insiders_assets.domain.forecasting`), and what was sold.
 """
 
 from insiders_assets.contracts.found_by import FOUND_BY
 from insiders_assets.contracts.table import DATE, FLAG, REAL, TEXT, WHOLE, Column, Table
 
+LEVELS = (50, 80, 95)
+GRAINS = ("day", "month")
+BASES = ("conformal", "student", "none")
+
+
+def _money(name: str, description: str) -> Column:
+    return Column(name, REAL, description, nullable=True, precision=2)
+
+
+def _ends(measure: str, words: str) -> tuple[Column, ...]:
+    """Both ends of the intervals of a measure: net_lower_80, net_upper_80, …"""
+    return tuple(
+        _money(f"{measure}_{end}_{level}", f"{end.capitalize()} end of the {level} % interval of {words}.")
+        for level in LEVELS
+        for end in ("lower", "upper")
+    )
+
+
+_GRAIN = Column("grain", TEXT, "day: one day; month: a calendar month.", key=True, among=GRAINS)
+_HORIZON = "Months from the month at whose end it was said: 0 is the rest of that month, where its data stop early."
+
+FORECAST_ORIGINS = Table(
+    "forecast_origins",
+    "What every model says at the end of the month of those who are members then, once and for all: net and gross "
+    "revenue in the shop's currency, by day and month, for the rest of an unfinished month and the next three.",
+    (
+        Column("month", DATE, "First day of the month at whose end, or last day of data, it is said.", key=True),
+        Column("model", TEXT, "The model.", key=True),
+        _GRAIN,
+        Column("period_start", DATE, "First day that the row speaks of; the first one forecast.", key=True),
+        Column("period_end", DATE, "Last day of that period."),
+        Column("horizon", WHOLE, _HORIZON, at_least=0, at_most=3),
+        _money("net_revenue", "Expected purchases less returns of the period; empty where the model cannot forecast."),
+        _money("gross_revenue", "Expected purchases: net revenue and the group's usual share of returns."),
+        Column("trading_days", WHOLE, "Days of the period on which the shop is expected to trade.", at_least=0),
+        Column(
+            "season_years",
+            WHOLE,
+            "Whole years from which the shop's season is known; months only.",
+            nullable=True,
+            at_least=0,
+        ),
+        _money("seeds_lowest", "The least that one of the model's seeds says; of models that draw, months only."),
+        _money("seeds_highest", "The most that one of them says."),
+        Column("note", TEXT, "Why the model cannot forecast, or what to know about its forecast.", nullable=True),
+        Column("seconds", REAL, "Time that the model took; months only.", nullable=True, provenance=True, at_least=0),
+        *FOUND_BY,
+    ),
+)
+FORECAST_BACKTEST = Table(
+    "forecast_backtest",
+    "How far off every model was, at every origin whose months are over: the members are those of the origin, and "
+    "nothing after it was seen. The combination and the published model are as they would have been at that origin.",
+    (
+        Column("month", DATE, "First day of the month up to which origins and actual revenue are known.", key=True),
+        Column("origin", DATE, "First day of the month at whose end the forecast was made.", key=True),
+        Column("model", TEXT, "The model; combination: the weighted mean of all.", key=True),
+        Column("horizon", WHOLE, _HORIZON, key=True, at_least=1, at_most=3),
+        Column("target", DATE, "First day of the month that was forecast."),
+        Column("published", FLAG, "True for the model that would have been quoted at the origin."),
+        Column("net_forecast", REAL, "Net revenue that was expected of the month.", precision=2),
+        Column("net_actual", REAL, "What those members brought in it.", precision=2),
+        Column(
+            "net_error",
+            REAL,
+            "Forecast less actual as a share of the size of the actual: .10 is 10 % too high; empty if that is 0.",
+            nullable=True,
+        ),
+        Column("gross_forecast", REAL, "Gross revenue that was expected.", precision=2),
+        Column("gross_actual", REAL, "Gross revenue that came.", precision=2),
+        *_ends("net", "net revenue, as it would have been published"),
+        *(
+            Column(f"inside_{level}", FLAG, f"Whether the actual lay in the {level} % interval.", nullable=True)
+            for level in LEVELS
+        ),
+        Column("seconds", REAL, "Time that the model took at the origin.", nullable=True, provenance=True, at_least=0),
+    ),
+)
 REVENUE_FORECAST = Table(
     "revenue_forecast",
-    "Net revenue (purchases less returns, in the shop's currency) that each model expects of those who are members at "
-    "the end of the month's data: the rest of an unfinished month and the whole of the next one, by day and in total.",
+    "Revenue (in the shop's currency) that is expected of those who are members at the end of the month's data: the "
+    "rest of an unfinished month and the next three, by every model in total, and by the published one also by day.",
     (
         Column(
             "month", DATE, "First day of the month at whose end, or last day of data, the forecast is made.", key=True
@@ -18,69 +96,76 @@ REVENUE_FORECAST = Table(
         Column(
             "model",
             TEXT,
-            "network (seven-layer neural network), last_30_days (mean trading day of the last 30 days) or "
-            "seasonal_naive (the same weekday 364 days before).",
+            "The model; combination: the mean of the families of models, each corrected for its past errors and "
+            "weighted by them.",
             key=True,
-            among=("network", "last_30_days", "seasonal_naive"),
         ),
-        Column("grain", TEXT, "day: one day; month: a calendar month.", key=True, among=("day", "month")),
+        _GRAIN,
         Column("period_start", DATE, "First day of the period that the row speaks of.", key=True),
         Column("period_end", DATE, "Last day of that period."),
-        Column("published", FLAG, "True for the model that is quoted: the first in the order above that can forecast."),
+        Column("horizon", WHOLE, _HORIZON, at_least=0, at_most=3),
         Column(
+            "published",
+            FLAG,
+            "True for the model that is quoted: the combination, or the naive model that was better by the margin.",
+        ),
+        _money(
             "net_revenue",
-            REAL,
-            "Expected net revenue of the whole period: what is already observed plus the forecast of its other days, "
-            "in the shop's currency; empty where the model cannot forecast.",
-            nullable=True,
-            precision=2,
+            "Expected purchases less returns of the whole period: what is already in the data and the forecast of its "
+            "other days; empty where the model cannot forecast.",
         ),
+        _money("gross_revenue", "Expected purchases of the whole period."),
+        *_ends("net", "net revenue; of the published model"),
+        *_ends("gross", "gross revenue; of the published model, months only"),
         Column(
-            "lower",
-            REAL,
-            "Lower end of the interval of net_revenue; for months of the published model, empty without a backtest.",
+            "interval_basis",
+            TEXT,
+            "What the intervals rest on. conformal: quantiles of past errors; student: so few of them that Student's t "
+            "is used up to the 80 % interval; none: fewer than two. Of the published model.",
             nullable=True,
-            precision=2,
+            among=BASES,
         ),
-        Column("upper", REAL, "Upper end of that interval.", nullable=True, precision=2),
+        Column("interval_origins", WHOLE, "Past origins whose errors they rest on.", nullable=True, at_least=0),
+        Column("days_forecast", WHOLE, "Calendar days of the period that are forecast.", at_least=0),
+        Column("trading_days", WHOLE, "Of them, days on which the shop is expected to trade.", at_least=0),
         Column(
-            "interval_level",
+            "season_years",
+            WHOLE,
+            "Whole years from which the shop's season is known; months only.",
+            nullable=True,
+            at_least=0,
+        ),
+        Column("observed", REAL, "Net revenue of the period's days that are already in the data.", precision=2),
+        Column(
+            "weight",
             REAL,
-            "Share of cases in which the interval should hold the outcome (0-1); empty where there is none.",
+            "Weight in the combination; months of models that speak for a family.",
             nullable=True,
             at_least=0,
             at_most=1,
         ),
         Column(
-            "days_forecast", WHOLE, "Calendar days of the period that are forecast, closed days included.", at_least=0
-        ),
-        Column("observed", REAL, "Net revenue of the period's days that are already in the data.", precision=2),
-        Column("backtest_month", DATE, "Complete month on which the model was tested; months only.", nullable=True),
-        Column(
-            "backtest_actual",
+            "correction",
             REAL,
-            "What those who were members just before the backtest month brought in it.",
+            "Factor by which the combination corrects that model for what it was off by at past origins.",
             nullable=True,
-            precision=2,
         ),
+        Column("origins", WHOLE, "Past origins at which the model's error at this horizon is known.", nullable=True),
         Column(
-            "backtest_forecast",
+            "mean_error",
             REAL,
-            "What the model had said of it, seeing nothing after the day before that month.",
+            "Mean size of these errors, each as a share of the size of the actual; empty without any.",
             nullable=True,
-            precision=2,
+            at_least=0,
         ),
+        Column("bias", REAL, "Mean of these errors with their sign: .10 is 10 % too high.", nullable=True),
         Column(
-            "backtest_error",
+            "covered_80",
             REAL,
-            "Forecast less actual as a share of the size of the actual: .10 is 10 % too high; empty if it is 0.",
+            "Share of past origins whose 80 % interval held the actual; of the published forecast, months only.",
             nullable=True,
-        ),
-        Column(
-            "measured_on",
-            TEXT,
-            "What backtest and interval were measured on, and what that leaves out, or why there is none; months only.",
-            nullable=True,
+            at_least=0,
+            at_most=1,
         ),
         Column("note", TEXT, "Why the model cannot forecast, or what to know about its forecast.", nullable=True),
         *FOUND_BY,

@@ -151,14 +151,36 @@ def _place(lines: ir.Table) -> ir.IntegerValue:
     return months * MOST_LINES_OF_A_MONTH + lines.line_order
 
 
-def net_by_day(lines: ir.Table, members: ir.Table | None = None) -> ir.Table:
-    """Net revenue per day (columns day, net_revenue in the shop's currency) of some customers, or of all cleaned sales.
+def net_by_day(lines: ir.Table) -> ir.Table:
+    """Net revenue per day with sales (columns day, net, in the shop's currency) of all cleaned sales, guests included.
 
     Parameters
     ----------
-    lines: RAW_INVOICES of any months. members: one column customer_id; None for everybody, guests included.
+    lines: RAW_INVOICES of any months.
     """
     counted = lines.filter(lines.dropped_by.isnull())
-    theirs = counted.semi_join(members, "customer_id") if members is not None else counted
-    dated = theirs.mutate(day=theirs.invoiced_at.date())
-    return dated.group_by("day").aggregate(net_revenue=dated.line_amount.sum()).order_by("day")
+    dated = counted.mutate(day=counted.invoiced_at.date())
+    return dated.group_by("day").aggregate(net=dated.line_amount.sum()).order_by("day")
+
+
+def sales_of_members(purchases: ir.Table, members: ir.Table, months_ahead: int = 0) -> ir.Table:
+    """Per origin, customer and day: gross revenue and returns of those who are members at the origin.
+
+    Parameters
+    ----------
+    purchases: CUSTOMER_PURCHASES of any months. members: columns origin (first day of the month at whose end they are
+        members) and customer_id. months_ahead: 0: what they bought up to the end of the origin's month; otherwise what
+        they bought in so many months after it.
+
+    Returns
+    -------
+    Columns origin, customer_id, day, gross, returns, in order.
+    """
+    joined = purchases.inner_join(members, "customer_id")
+    later = (joined.month.year() - joined.origin.year()) * 12 + (joined.month.month() - joined.origin.month())
+    wanted = (later <= 0) if months_ahead == 0 else (later > 0) & (later <= months_ahead)
+    kept = joined.filter(wanted)
+    grouped = kept.group_by("origin", "customer_id", day=kept.invoice_date)
+    return grouped.aggregate(gross=kept.gross_revenue.sum(), returns=kept.monetary_returns.sum()).order_by(
+        "origin", "customer_id", "day"
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from insiders_assets.errors import InputError
@@ -36,7 +36,8 @@ class Profile:
     """Cleaning rules of a shop, in the order in which they are asked; the first that holds drops the line.
 
     A line without a customer is not dropped: it belongs to the guest bucket. Fields left None switch a rule off.
-    `min_unit_price` is in the shop's currency.
+    `min_unit_price` is in the shop's currency. `holidays` is the public holiday calendar of the shop's country; it
+    cleans nothing, so it is no part of the fingerprint.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Profile:
     service_code_pattern: str | None = None
     not_countries: tuple[str, ...] = ()
     excluded_customers: tuple[str, ...] = ()
+    holidays: str = field(default="", repr=False)
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -63,6 +65,7 @@ UCI = Profile(
     service_code_pattern=r"^[A-Za-z]+$",
     not_countries=("European Community", "Unspecified"),
     excluded_customers=("16446", "15749"),
+    holidays="GB-ENG",
 )
 PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in (NEUTRAL, UCI)}
 

@@ -18,7 +18,7 @@ from typing import Any
 import dagster as dg
 
 import insiders_assets
-from insiders_assets.assets import customer_consensus, group_comparisons, programme_rule, revenue_forecast
+from insiders_assets.assets import customer_consensus, forecast_origins, group_comparisons, programme_rule
 from insiders_assets.automation.due import Lookup
 from insiders_assets.contracts.catalogue import TABLES_BY_MONTH
 from insiders_assets.domain import embedding
@@ -36,7 +36,7 @@ SEEDS = {
     "customer_consensus": customer_consensus.SEED,
     "programme_rule": programme_rule.SEED,
     "group_comparisons": group_comparisons.SEED,
-    "revenue_forecast": revenue_forecast.SEED,
+    "forecast_origins": forecast_origins.SEED,
 }
 
 

@@ -67,7 +67,7 @@ class Outline:
     origins: earlier months whose members are compared by the month that followed.
     segments, segments_before: ids of this month and of the month before; empty where that month is none of the home's.
     policies: names of the policies compared.
-    forecasts: (model, first day of the month forecast).
+    models: those whose forecasts are shown. coming: first days of the months that are forecast.
     actions: (segment, state, action).
     rule: in force, None where the programme goes by rank; leave_share: of it that a member has to keep.
     leaving, entering: customers near the door, in the order in which they are shown.
@@ -80,7 +80,8 @@ class Outline:
     segments: tuple[int, ...] = ()
     segments_before: tuple[int, ...] = ()
     policies: tuple[str, ...] = ()
-    forecasts: tuple[tuple[str, dt.date], ...] = ()
+    models: tuple[str, ...] = ()
+    coming: tuple[dt.date, ...] = ()
     actions: tuple[tuple[int, str, str], ...] = ()
     rule: Rule | None = None
     leave_share: float = 1.0

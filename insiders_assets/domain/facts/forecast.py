@@ -5,41 +5,50 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 
-from insiders_assets.domain.facts.fact import CURRENCY, DAYS, MEMBER, SHARE, Fact, Outline, one_row, text
+from insiders_assets.domain.facts.fact import COUNT, CURRENCY, DAYS, MEMBER, SHARE, Fact, Outline, one_row
 from insiders_assets.domain.messages import Message, say
 
 SOURCE = "revenue_forecast"
-FOUND = "forecasting.forecast_month"
+FOUND = "forecasting.choice.replay"
+# Those that a reader is shown, of all; the rest stand in the table.
 MODELS = {
-    "network": say("neural network"),
+    "combination": say("combination of all models"),
+    "seasonal_naive": say("same days a year before, per trading day"),
     "last_30_days": say("mean trading day of the last 30 days"),
-    "seasonal_naive": say("same days a year before"),
+    "last_90_days": say("mean trading day of the last 90 days"),
+    "seasonal_rate": say("the last 90 days with the shop's season"),
+    "statistical_median": say("median of twelve statistical models"),
+    "bg_nbd": say("purchases of each member (BG/NBD)"),
+    "network": say("neural network"),
 }
+LEVELS = (50, 80, 95)
 NET = "coalesce(sum(p.gross_revenue) - sum(p.monetary_returns), 0)"
-ACTUAL = say("actual net revenue of that month")
+ORIGINS = say("past months on which it was tested")
+ACTUAL = say("actual net revenue of each of those months")
 
 
 def forecast_facts(outline: Outline) -> Iterator[Fact]:
-    """The next month by the published model, every month by every model, and what went before."""
+    """The next month as published, the months after it, every model beside it, and what went before."""
     month = outline.month
-    published = one_row(SOURCE, month, f"grain = 'month' AND published AND period_start > DATE '{month}'")
-    for column, words, unit, over in (
-        ("net_revenue", say("Net revenue of the Insiders next month, as published"), CURRENCY, None),
-        ("lower", say("Lower end of the interval"), CURRENCY, None),
-        ("upper", say("Upper end of the interval"), CURRENCY, None),
-        ("backtest_error", say("Error of the published model on the last complete month, signed"), SHARE, ACTUAL),
-        ("interval_level", say("Share of cases in which the interval should hold"), SHARE, say("months forecast")),
+    published = one_row(SOURCE, month, "grain = 'month' AND published AND horizon = 1")
+    for name, column, words, unit, over in (
+        ("net_revenue", None, say("Net revenue of the Insiders next month, as published"), CURRENCY, None),
+        ("gross_revenue", None, say("Gross revenue of the Insiders next month, as published"), CURRENCY, None),
+        ("lower", "net_lower_80", say("Lower end of the 80 % interval"), CURRENCY, None),
+        ("upper", "net_upper_80", say("Upper end of the 80 % interval"), CURRENCY, None),
+        ("interval_origins", None, say("Past months whose errors the interval rests on"), COUNT, None),
+        ("covered_80", None, say("Share of past months whose 80 % interval held the actual"), SHARE, ORIGINS),
+        ("origins", None, say("Past months on which the published model was tested"), COUNT, None),
+        ("mean_error", None, say("Mean size of the published model's errors, next month"), SHARE, ACTUAL),
+        ("bias", None, say("Mean of the published model's errors with their sign, next month"), SHARE, ACTUAL),
+        ("season_years", None, say("Whole years from which the shop's season is known"), COUNT, None),
     ):
-        yield Fact(f"forecast.{column}", words, unit, SOURCE, column, published, over, FOUND)
-    for model in ("last_30_days", "seasonal_naive"):
-        where = f"grain = 'month' AND model = '{model}' AND period_start > DATE '{month}'"
-        words = say("The same by another model: {model}", model=MODELS[model])
-        yield Fact(
-            f"forecast.{model}", words, CURRENCY, SOURCE, "net_revenue", one_row(SOURCE, month, where), None, FOUND
-        )
+        yield Fact(f"forecast.{name}", words, unit, SOURCE, column or name, published, over, FOUND)
+    for coming in outline.coming:
+        yield from _of_month(month, coming)
+    for model in outline.models:
+        yield from _of_model(month, model)
     yield _last_days(outline)
-    for model, period in outline.forecasts:
-        yield from _of_model(month, model, period)
     yield from _history(outline)
 
 
@@ -48,19 +57,38 @@ def model_words(model: str) -> Message:
     return MODELS.get(model) or say("{name}", name=model.replace("_", " "))
 
 
-def _of_model(month: dt.date, model: str, period: dt.date) -> Iterator[Fact]:
-    where = f"grain = 'month' AND model = {text(model)} AND period_start = DATE '{period}'"
-    rows = one_row(SOURCE, month, where)
-    for column, words, unit, over in (
-        ("net_revenue", say("Net revenue of {month} by the {model}"), CURRENCY, None),
-        ("lower", say("Lower end of its interval, {month}, {model}"), CURRENCY, None),
-        ("upper", say("Upper end of its interval, {month}, {model}"), CURRENCY, None),
-        ("observed", say("Of it already in the data, {month}, {model}"), CURRENCY, None),
-        ("days_forecast", say("Days still to come, {month}, {model}"), DAYS, None),
-        ("backtest_error", say("Error on the last complete month when {month} was forecast, {model}"), SHARE, ACTUAL),
+def _of_month(month: dt.date, coming: dt.date) -> Iterator[Fact]:
+    rows = one_row(SOURCE, month, f"grain = 'month' AND published AND period_start = DATE '{coming}'")
+    for column, words, unit in (
+        ("net_revenue", say("Net revenue of {month}, as published"), CURRENCY),
+        ("gross_revenue", say("Gross revenue of {month}, as published"), CURRENCY),
+        ("observed", say("Of the net revenue of {month} already in the data"), CURRENCY),
+        ("days_forecast", say("Days of {month} still to come"), DAYS),
+        ("trading_days", say("Trading days of {month} among them"), DAYS),
     ):
-        said = say(words.template, month=period, model=model_words(model))
-        yield Fact(f"forecast.{model}.{period:%Y-%m}.{column}", said, unit, SOURCE, column, rows, over, FOUND)
+        said = say(words.template, month=coming)
+        yield Fact(f"forecast.{coming:%Y-%m}.{column}", said, unit, SOURCE, column, rows, None, FOUND)
+    for level in LEVELS:
+        for end, words in (
+            ("lower", say("Lower end of the {level} % interval of {month}")),
+            ("upper", say("Upper end of the {level} % interval of {month}")),
+        ):
+            said = say(words.template, level=str(level), month=coming)
+            key, column = f"forecast.{coming:%Y-%m}.{end}_{level}", f"net_{end}_{level}"
+            yield Fact(key, said, CURRENCY, SOURCE, column, rows, None, FOUND)
+
+
+def _of_model(month: dt.date, model: str) -> Iterator[Fact]:
+    rows = one_row(SOURCE, month, f"grain = 'month' AND model = '{model}' AND horizon = 1")
+    for column, words, unit, over in (
+        ("net_revenue", say("Net revenue of the next month by the model: {model}"), CURRENCY, None),
+        ("origins", say("Past months on which the model was tested: {model}"), COUNT, None),
+        ("mean_error", say("Mean size of its errors: {model}"), SHARE, ACTUAL),
+        ("bias", say("Mean of its errors with their sign: {model}"), SHARE, ACTUAL),
+        ("weight", say("Its weight in the combination: {model}"), SHARE, say("weights of all families of models")),
+    ):
+        said = say(words.template, model=model_words(model))
+        yield Fact(f"forecast.{model}.{column}", said, unit, SOURCE, column, rows, over, FOUND)
 
 
 def _last_days(outline: Outline) -> Fact:

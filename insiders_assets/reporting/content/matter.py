@@ -31,7 +31,8 @@ class Matter:
     facts: as the month has them; rows: of REPORT_FACTS by key. names: of segments, those of the month before too;
     profiles: rows of SEGMENT_PROFILES, best first. card: row of PROGRAMME_RULE. version: of the rule in force, empty
     where there is none yet. actions: rows of MARKETING_ACTIONS. pictures: those that were drawn. moved: how the month
-    stood in its earlier version, if it was restated. published_model: the one that is quoted.
+    stood in its earlier version, if it was restated. published: the row of REVENUE_FORECAST that is quoted of the next
+    month.
     """
 
     outline: Outline
@@ -45,7 +46,7 @@ class Matter:
     actions: Sequence[Mapping[str, Any]] = ()
     pictures: Collection[str] = ()
     moved: Restatement | None = None
-    published_model: str | None = None
+    published: Mapping[str, Any] | None = None
 
     def value(self, key: str) -> float | None:
         """The value of a fact; None where it has none, or where the month has no such fact."""
@@ -59,9 +60,8 @@ class Matter:
     @property
     def days_missing(self) -> str | None:
         """The fact that says how many days of the month are not in the data, if there are any."""
-        keys = [f"forecast.{model}.{month:%Y-%m}.days_forecast" for model, month in self.outline.forecasts]
-        this_month = f".{self.month:%Y-%m}.days_forecast"
-        return next((key for key in keys if key.endswith(this_month) and self.value(key)), None)
+        key = f"forecast.{self.month:%Y-%m}.days_forecast"
+        return key if self.value(key) else None
 
     @property
     def month(self) -> dt.date:

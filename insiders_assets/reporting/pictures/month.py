@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -54,8 +54,13 @@ MOST_POINTS = 300
 # From this share of the customers on, the label no longer fits beside its mark.
 CROWDED = 0.4
 # A label's own ground, so that no line runs through its letters.
+SHADES = {50: 0.22, 80: 0.14, 95: 0.09}
+SHOWN_LEVEL = 80
 BEHIND = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
-Period = tuple[dt.date, float, float | None, float | None]
+# Of a period: lower and upper end of the intervals at 50, 80 and 95 %, in this order; None where there is none.
+LEVELS = (50, 80, 95)
+Ends = Sequence[tuple[float | None, float | None]]
+Period = tuple[dt.date, float, Ends]
 
 
 def lorenz(revenues: np.ndarray, inside: np.ndarray, language: Language) -> bytes | None:
@@ -184,12 +189,12 @@ def _most(counts: Sequence[float]) -> float:
 def forecast_fan(
     history: Sequence[tuple[dt.date, float]], periods: Sequence[Period], currency: str, language: Language
 ) -> bytes | None:
-    """Net revenue of past months, and of the coming ones the forecast with its interval.
+    """Net revenue of past months, and of the coming ones the forecast with its intervals.
 
     Parameters
     ----------
-    history: first day of a month and its net revenue in `currency` (ISO code). periods: first day, forecast, and the
-    ends of its interval, None where there is none. None where both are empty.
+    history: first day of a month and its net revenue in `currency` (ISO code). periods: first day, forecast, and both
+    ends of its intervals at 50, 80 and 95 %, None where there is none. None where both are empty.
     """
     figure = forecast_figure(history, periods, currency, language)
     return None if figure is None else as_svg(figure)
@@ -200,7 +205,8 @@ def forecast_figure(
     history: Sequence[tuple[dt.date, float]], periods: Sequence[Period], currency: str, language: Language
 ) -> Figure | None:
     """The picture of :func:`forecast_fan`, not yet written."""
-    past, coming = _by_month(history, 2), _by_month(periods, 4)
+    told = [(month, expected, *(end for ends in intervals for end in ends)) for month, expected, intervals in periods]
+    past, coming = _by_month(history, 2), _by_month(told, 2 + 2 * len(LEVELS))
     if not len(past) and not len(coming):
         return None
     figure = empty_figure(WIDTH, 3.4, layout=None)
@@ -225,29 +231,40 @@ def forecast_figure(
     number_ticks(axes.yaxis, written, 5)
     months_below(axes, [int(month) for month in (*past[:, 0], *coming[:, 0])], language)
     key_above(axes)
-    ends = sorted(float(end) for end in coming[-1:, 1:].ravel() if np.isfinite(end))
+    labelled = coming[-1:, [1, *_columns_of(SHOWN_LEVEL)]].ravel()
+    ends = sorted(float(end) for end in labelled if np.isfinite(end))
     place(axes, tick_room(axes), max([RIGHT, *(text_width(written(end)) + 16 for end in ends)]), BELOW, ABOVE)
     _label_ends(axes, ends, written)
     return figure
 
 
-def _by_month(rows: Sequence[tuple[dt.date, Any]] | Sequence[Period], width: int) -> np.ndarray:
+def _by_month(rows: Sequence[tuple], width: int) -> np.ndarray:
     """Months as numbers, a value, and what else there is: (rows with a value, width), NaN for None."""
     known = np.array([(number_of(month), *values) for month, *values in rows], dtype="float64").reshape(-1, width)
     known = known[np.isfinite(known[:, 1])]
     return known[np.argsort(known[:, 0], kind="stable")]
 
 
+def _columns_of(level: int) -> tuple[int, int]:
+    """Where both ends of an interval stand in a row of a coming month."""
+    first = 2 + 2 * LEVELS.index(level)
+    return first, first + 1
+
+
 def _fan(axes: Axes, last: np.ndarray, coming: np.ndarray, language: Language) -> None:
-    """The forecast from the last known month on, below it its interval, which opens there."""
-    known = coming[np.isfinite(coming).all(axis=1)]
-    if len(known):
+    """The forecast from the last known month on, below it its intervals, which open there; the wider, the paler."""
+    for level in reversed(LEVELS):
+        known = coming[:, [0, 1, *_columns_of(level)]]
+        known = known[np.isfinite(known).all(axis=1)]
+        if not len(known):
+            continue
         at, _, lower, upper = np.concatenate([last[:, [0, 1, 1, 1]], known]).T
-        words = language.tell(say("interval of the forecast"))
-        axes.fill_between(at, lower, upper, color=BLUE, alpha=0.18, linewidth=0, label=words)
-        at, _, lower, upper = known.T
-        axes.vlines(at, lower, upper, color=BLUE, linewidth=1.2)
-        axes.plot(np.tile(at, 2), [*lower, *upper], "_", color=BLUE, markersize=8, markeredgewidth=1.2)
+        words = language.tell(say("{level} % interval", level=str(level)))
+        axes.fill_between(at, lower, upper, color=BLUE, alpha=SHADES[level], linewidth=0, label=words)
+        if level == SHOWN_LEVEL:
+            at, _, lower, upper = known.T
+            axes.vlines(at, lower, upper, color=BLUE, linewidth=1.2)
+            axes.plot(np.tile(at, 2), [*lower, *upper], "_", color=BLUE, markersize=8, markeredgewidth=1.2)
     points = np.concatenate([last, coming[:, :2]])
     axes.plot(
         *points.T,

@@ -1,9 +1,9 @@
-"""A seven-layer Keras network that continues a daily series, and its files.
+"""A seven-layer Keras network that continues a daily series, several seeds of it, and their files.
 
 Belongs here: what a daily series must be, its windows and their scaling, the network's fit, its recursive forecast, its
-files (`.keras` and the scaler's JSON). Does not belong here: what the series means, which days are open, other models,
-errors and intervals (:mod:`insiders_assets.domain.forecasting`), and where files are kept. TensorFlow and Keras are
-imported inside the functions that use them, because their import takes seconds and hundreds of megabytes.
+files (`.keras` and the scaler's JSON), the mean of several seeds. Does not belong here: what the series means, which
+days are open, other models and errors, and where files are kept. TensorFlow and Keras are imported inside the functions
+that use them, because their import takes seconds and hundreds of megabytes.
 """
 
 from __future__ import annotations
@@ -20,10 +20,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from insiders_assets.domain.forecasting.history import History
+from insiders_assets.domain.forecasting.outcome import CannotForecastError, Outcome
 from insiders_assets.errors import ContractError
 
+SEEDS = 3
 LAGS = 28
 MIN_DAYS = 90
+MIN_SALES_DAYS = 30
+LONGEST = 730
 WIDTH = LAGS + 11
 LAYERS = (64, 64, 32, 32, 16, 16, 1)
 MAX_EPOCHS = 200
@@ -32,6 +37,31 @@ LEARNING_RATE = 0.001
 NOISE = 1.0
 MODEL_FILE = "network.keras"
 SCALER_FILE = "scaler.json"
+
+
+def seven_layers(history: History, seed: int) -> Outcome:
+    """The mean of several seeds of the network, fitted on the last two years without the shop's season.
+
+    What one seed says is half luck: its spread stands beside the mean.
+    """
+    if len(history.net) < MIN_DAYS:
+        raise CannotForecastError(f"It needs {MIN_DAYS} days of history; there are {len(history.net)}.")
+    if history.sales_days < MIN_SALES_DAYS:
+        raise CannotForecastError(f"It needs {MIN_SALES_DAYS} days with sales; the history has {history.sales_days}.")
+    daily = history.adjusted.iloc[-LONGEST:]
+    is_open = history.is_open.loc[daily.index[0] :]
+    fitted = [fit_network(daily, is_open.iloc[: len(daily)], seed + later) for later in range(SEEDS)]
+    said = {str(seed + later): one.forecast(daily, is_open) for later, one in enumerate(fitted)}
+    of_seeds = pd.DataFrame(said).mul(history.season_ahead, axis=0)
+    if not np.isfinite(of_seeds.to_numpy()).all():
+        raise CannotForecastError("Its training did not settle on finite numbers.")
+    untrained = not any(one.epochs for one in fitted)
+    return Outcome(
+        of_seeds.mean(axis=1),
+        "Training found nothing beyond the mean trading day of the last 28 days." if untrained else None,
+        of_seeds,
+        {f"{seed + later}-{name}": file for later, one in enumerate(fitted) for name, file in one.to_files().items()},
+    )
 
 
 @dataclass(frozen=True)
@@ -149,11 +179,11 @@ class Network:
         money[: len(daily)] = daily.to_numpy(dtype=float)
         last = slice(len(daily) - LAGS, len(daily))
         base = level(self.scaler.scale(money[last]), opened[last])
+        weights = [weight.astype("float32") for weight in self.model.get_weights()]
         for day in np.flatnonzero(opened[len(daily) :]) + len(daily):
             before = slice(day - LAGS, day)
             row = window(self.scaler.scale(money[before]), opened[before], calendar[day], base)
-            deviation = self.model(row.astype("float32")[None, :], training=False)
-            money[day] = self.scaler.money(float(deviation[0, 0]) + base)
+            money[day] = self.scaler.money(_through(row.astype("float32"), weights) + base)
         return pd.Series(money[len(daily) :], index=days[len(daily) :], dtype=float)
 
     def to_files(self) -> dict[str, bytes]:
@@ -178,6 +208,14 @@ class Network:
         said = json.loads(files[SCALER_FILE])
         scaler = Scaler(said["centre"], said["spread"], said["low"], said["high"])
         return cls(model, scaler, said["epochs"])
+
+
+def _through(row: np.ndarray, weights: list[np.ndarray]) -> float:
+    """One window through the layers: a hundred calls of Keras, one for each day, take longer than the fit."""
+    for kernel, bias in zip(weights[:-2:2], weights[1:-2:2], strict=True):
+        row = row @ kernel + bias
+        row = np.where(row > 0, row, np.expm1(np.minimum(row, 0)))
+    return float((row @ weights[-2] + weights[-1])[0])
 
 
 def fit_network(daily: pd.Series, is_open: pd.Series, seed: int) -> Network:

@@ -1,0 +1,298 @@
+"""From what every model said at every origin to what is published, with its intervals; replayed origin by origin.
+
+Belongs here: the combination, the choice, stepping aside, the calibration. Does not belong here: any model, and what
+the actual revenue was (it is given).
+
+At an origin only the errors of months that were over by then are known, and only they are used: the replay of an
+earlier origin gives what would have been published then. Errors are counted in *scales*: the median of what the models
+said of the period, so that a month whose actual is near zero cannot rule a mean.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from insiders_assets.domain.forecasting.models import NAIVE
+from insiders_assets.domain.forecasting.voices import voices
+from insiders_assets.domain.months import months_between
+
+COMBINATION = "combination"
+LEVELS = (0.50, 0.80, 0.95)
+# Past errors that count: a year tells one season from another, two years' errors are enough for an interval of 95 %.
+ERRORS_TO_WEIGH = 12
+ERRORS_TO_CALIBRATE = 24
+# A correction counts as if four earlier origins had shown none, a weight as if three had erred by a fifth.
+NO_CORRECTION = 4
+EQUAL_ERRORS, EQUAL_ERROR = 3, 0.20
+LARGEST_CORRECTION = 0.7
+MARGIN, MIN_ORIGINS = 0.03, 8
+MIN_CONFORMAL = {0.50: 1, 0.80: 4, 0.95: 19}
+MIN_ERRORS = 2
+CONFORMAL, STUDENT, NONE = "conformal", "student", "none"
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the models said at an origin.
+
+    month: first day of the origin's month. horizons: month of the horizon (0: the rest of the origin's own) by day.
+    daily: net revenue, a row for each day of the horizon and a column for each model that could forecast.
+    gross_per_net: what a unit of net revenue is in gross revenue.
+    """
+
+    month: dt.date
+    horizons: pd.Series
+    daily: pd.DataFrame
+    gross_per_net: float
+
+    @cached_property
+    def totals(self) -> pd.DataFrame:
+        """By month of the horizon: models' totals."""
+        return self.daily.groupby(self.horizons).sum()
+
+    @cached_property
+    def voices(self) -> pd.DataFrame:
+        """By month of the horizon: families' totals, each the total of the family's days."""
+        return voices(self.daily).groupby(self.horizons).sum()
+
+    def total(self, model: str, horizon: int) -> float:
+        """A model's total of a month; NaN where it could not forecast."""
+        return float(self.totals[model].loc[horizon]) if model in self.totals else float("nan")
+
+    def heard(self, family: str, horizon: int) -> float:
+        """A family's total of a month; NaN where it was silent."""
+        return float(self.voices[family].loc[horizon]) if family in self.voices else float("nan")
+
+    def scale(self, horizon: int) -> float:
+        """The size of the median model's total of a month, money; above 0 unless all say 0."""
+        return float(self.scales.loc[horizon])
+
+    @cached_property
+    def scales(self) -> pd.Series:
+        """By month of the horizon: the sizes that :meth:`scale` gives."""
+        sizes = self.totals.abs()
+        return sizes.median(axis=1).where(lambda scale: scale > 0, sizes.max(axis=1))
+
+
+@dataclass(frozen=True)
+class Actual:
+    """What a group fixed at an origin brought in a month after it, net and gross, in total and by day."""
+
+    net: float
+    gross: float
+    daily: pd.Series
+
+
+@dataclass(frozen=True)
+class Half:
+    """Half-widths of the intervals at `LEVELS`, as shares of the scale, and what they rest on."""
+
+    widths: tuple[float, ...] | None
+    basis: str
+    origins: int
+
+
+@dataclass(frozen=True)
+class Published:
+    """What is published at an origin of one month of its horizon.
+
+    model: the one that is quoted. net: its daily path. combination: the combination's. weights, corrections: of each
+    voice in it. half, half_gross, half_daily: of the intervals of the total, of the gross total and of a day.
+    """
+
+    model: str
+    net: pd.Series
+    combination: pd.Series
+    weights: Mapping[str, float]
+    corrections: Mapping[str, float]
+    half: Half
+    half_gross: Half
+    half_daily: Half
+    scale: float
+
+    @property
+    def stepped_aside(self) -> bool:
+        """Whether a naive model is quoted instead of the combination."""
+        return self.model != COMBINATION
+
+
+@dataclass
+class _Past:
+    """What is known of earlier origins, filled as the replay goes on: by (origin, horizon)."""
+
+    corrected: dict[tuple[dt.date, int], pd.Series] = field(default_factory=dict)
+    published: dict[tuple[dt.date, int], Published] = field(default_factory=dict)
+
+
+def replay(
+    origins: Sequence[Said], actual: Mapping[tuple[dt.date, int], Actual]
+) -> dict[tuple[dt.date, int], Published]:
+    """What is published at each origin for each month of its horizon, by (origin's month, horizon).
+
+    Parameters
+    ----------
+    origins: oldest first. actual: by (origin's month, horizon), of months that are over; it may hold months after an
+        origin, which are not looked at when that origin is replayed.
+    """
+    past = _Past()
+    for place, said in enumerate(origins):
+        if said.daily.empty:
+            continue
+        for horizon in said.totals.index:
+            # Of the rest of a month nothing was ever measured: the month after it comes nearest.
+            measured = max(int(horizon), 1)
+            known = [
+                (one, actual[one.month, measured])
+                for one in origins[:place]
+                if (one.month, measured) in actual
+                and not one.daily.empty
+                and months_between(one.month, said.month) >= measured
+            ]
+            past.published[said.month, int(horizon)] = _published(said, int(horizon), measured, known, past)
+    return past.published
+
+
+Known = Sequence[tuple[Said, Actual]]
+
+
+def _published(said: Said, horizon: int, measured: int, known: Known, past: _Past) -> Published:
+    days = said.horizons == horizon
+    daily = said.daily[days]
+    scale = said.scale(horizon)
+    heard = voices(daily)
+    names = [str(name) for name in heard.columns]
+    corrections = {name: _correction(name, measured, known) for name in names}
+    corrected = heard.mul(pd.Series(corrections))
+    past.corrected[said.month, horizon] = corrected.sum()
+    weights = _weights(names, measured, known, past)
+    combination = corrected.mul(pd.Series(weights)).sum(axis=1)
+    naive = _better_naive(daily, measured, known, past)
+    return Published(
+        naive or COMBINATION,
+        daily[naive] if naive else combination,
+        combination,
+        weights,
+        corrections,
+        calibrated(_scores(measured, known, past)),
+        calibrated(_scores(measured, known, past, gross=True)),
+        _daily_half(measured, known, past),
+        scale,
+    )
+
+
+def _correction(voice: str, horizon: int, known: Known) -> float:
+    """What a voice has been off by at past origins, as a factor: the median of actual / forecast, drawn towards 1."""
+    pairs = [(said.heard(voice, horizon), actual.net) for said, actual in known[-ERRORS_TO_WEIGH:]]
+    logs = [np.log(actual / expected) for expected, actual in pairs if expected > 0 and actual > 0]
+    if not logs:
+        return 1.0
+    drawn = float(np.median(logs)) * len(logs) / (len(logs) + NO_CORRECTION)
+    return float(np.exp(np.clip(drawn, -LARGEST_CORRECTION, LARGEST_CORRECTION)))
+
+
+def _weights(names: list[str], horizon: int, known: Known, past: _Past) -> dict[str, float]:
+    """Weights of the voices, in sum 1: one over the mean squared error of their corrected forecasts (Bates and Granger
+    1969, without correlations), drawn towards equal ones."""
+    precision = {}
+    for name in names:
+        errors = [
+            (past.corrected[said.month, horizon][name] - actual.net) / said.scale(horizon)
+            for said, actual in known[-ERRORS_TO_WEIGH:]
+            if name in past.corrected.get((said.month, horizon), ()) and said.scale(horizon) > 0
+        ]
+        squares = float(np.sum(np.square(errors))) + EQUAL_ERRORS * EQUAL_ERROR**2
+        precision[name] = (len(errors) + EQUAL_ERRORS) / squares
+    whole = sum(precision.values())
+    return {name: value / whole for name, value in precision.items()}
+
+
+def _better_naive(daily: pd.DataFrame, horizon: int, known: Known, past: _Past) -> str | None:
+    """The naive model that has been nearer than the combination by more than the margin, at enough origins of the next
+    month; None where there is none, or where it cannot forecast now."""
+    both = [
+        (said, actual, past.published[said.month, horizon].combination)
+        for said, actual in known
+        if (said.month, horizon) in past.published and said.scale(horizon) > 0
+    ]
+    found: dict[str, float] = {}
+    for name in NAIVE:
+        errors = [
+            (
+                abs(said.total(name, horizon) - actual.net) / said.scale(horizon),
+                abs(float(combination.sum()) - actual.net) / said.scale(horizon),
+            )
+            for said, actual, combination in both
+            if name in said.totals
+        ]
+        if name not in daily or len(errors) < MIN_ORIGINS:
+            continue
+        own, its = np.mean(errors, axis=0)
+        if its - own > MARGIN:
+            found[name] = float(own)
+    return min(found, key=lambda name: found[name]) if found else None
+
+
+def _scores(horizon: int, known: Known, past: _Past, gross: bool = False) -> list[float]:
+    """Sizes of the errors of what would have been published, in scales, oldest first."""
+    scores = []
+    for said, actual in known[-ERRORS_TO_CALIBRATE:]:
+        published = past.published.get((said.month, horizon))
+        if published is None or not published.scale > 0:
+            continue
+        expected, truth = float(published.net.sum()), actual.net
+        if gross:
+            expected, truth = expected * said.gross_per_net, actual.gross
+        scores.append(abs(expected - truth) / published.scale)
+    return scores
+
+
+def _daily_half(horizon: int, known: Known, past: _Past) -> Half:
+    """The same for a day: errors of the days that were open or had sales, in mean days of the scale, of all origins.
+
+    The days of a month err together, so origins are counted, not days.
+    """
+    scores: list[np.ndarray] = []
+    for said, actual in known[-ERRORS_TO_CALIBRATE:]:
+        published = past.published.get((said.month, horizon))
+        if published is None or not published.scale > 0:
+            continue
+        truth = actual.daily.reindex(published.net.index, fill_value=0.0)
+        counted = (published.net != 0) | (truth != 0)
+        if counted.any():
+            a_day = published.scale / int(counted.sum())
+            scores.append(((published.net - truth)[counted].abs() / a_day).to_numpy())
+    if len(scores) < MIN_ERRORS:
+        return Half(None, NONE, len(scores))
+    return Half(tuple(float(width) for width in np.quantile(np.concatenate(scores), LEVELS)), CONFORMAL, len(scores))
+
+
+def calibrated(scores: Sequence[float]) -> Half:
+    """Half-widths of the intervals from the sizes of n past errors.
+
+    Split conformal (Vovk, Gammerman and Shafer 2005; Lei et al. 2018): the quantile at level x (n + 1) of the scores,
+    between two of them by interpolation, where n is large enough for it to exist: 4 origins for 80 %, 19 for 95 %.
+    Below that Student's t with n degrees of freedom about an error of mean zero, from two errors on; with fewer, none.
+    A higher level is never narrower than a lower one.
+    """
+    from scipy.stats import t
+
+    n = len(scores)
+    if n < MIN_ERRORS:
+        return Half(None, NONE, n)
+    ordered = np.sort(np.asarray(scores, dtype=float))
+    root = float(np.sqrt(np.mean(np.square(ordered))))
+    widths, basis = [], CONFORMAL
+    for level in LEVELS:
+        if n >= MIN_CONFORMAL[level]:
+            place = min(level * (n + 1), float(n))
+            widths.append(float(np.interp(place, np.arange(1, n + 1), ordered)))
+        else:
+            widths.append(root * float(t.ppf((1 + level) / 2, n)))
+            basis = STUDENT if level <= 0.80 else basis
+    return Half(tuple(np.maximum.accumulate(widths).tolist()), basis, n)
