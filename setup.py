@@ -22,6 +22,10 @@ REQUIRED = [
     # scikit-learn brings it; we call it ourselves: threads that wait for each other cost several times the CPU time.
     "threadpoolctl>=3.1",
     "tensorflow>=2.19",
+    # The field's ARIMA, exponential smoothing, Theta and CES. It holds pandas below 3 until its own bound goes.
+    "statsforecast>=2.1",
+    # Days on which a country's shops are closed.
+    "holidays>=0.60",
     "pandera[pandas]>=0.24",
     # One feature definition for DuckDB on a laptop and Spark on a cluster.
     "ibis-framework[duckdb]>=11",

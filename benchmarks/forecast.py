@@ -37,8 +37,8 @@ PROCESSES = 2
 WRITTEN = Path(__file__).with_name("forecast.md")
 LEVELS = (50, 80, 95)
 HOW = (
-    "Made by `python -m benchmarks.forecast`. An origin is the end of a month; its members are fixed there, and "
-    "nothing after it is seen. Errors are shares of the actual net revenue of the next month of those members. `published` "
+    "Made by `python -m benchmarks.forecast`. An origin is the end of a month; its members are fixed there, and nothing "
+    "after it is seen. Errors are shares of the actual net revenue of those members in the month. `published` "
     "is what would have been quoted: the combination, or a naive model that it had stepped aside for."
 )
 

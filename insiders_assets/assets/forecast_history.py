@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from insiders_assets.domain.forecasting.choice import Actual, Published, Said
     from insiders_assets.domain.forecasting.history import History
 
+MONTHS_SHOWN = 13
 # What the shop's calendar hangs on beside its sales.
 SETTINGS_READ = ("holidays", "closed_days")
 
@@ -129,18 +130,20 @@ class ForecastHistory:
 
         return replay(self.said, self.actual)
 
-    def observed(self) -> tuple[float, float]:
-        """Net and gross revenue of the members in the month so far."""
+    @cached_property
+    def past(self) -> pd.DataFrame:
+        """What those who are members now brought in the last thirteen months: net and gross by first day of the month,
+        oldest first, 0 where they bought nothing."""
         from insiders_assets.domain.features import sales_of_members
 
-        scope = key_of(self.month)
-        members = _at_origin(member_ids(self._membership.only(scope)), self.month)
-        sold = self.engine.run(
-            sales_of_members(self.engine.table(self._purchases.only(scope)), self.engine.table(members))
-        )
+        scopes = self._purchases.scopes[-MONTHS_SHOWN:]
+        members = _at_origin(member_ids(self._membership.only(key_of(self.month))), self.month)
+        purchases = self.engine.table(self._purchases.only(*scopes))
+        sold = self.engine.run(sales_of_members(purchases, self.engine.table(members)))
         sales = _as_frame(sold, ("gross", "returns"))
-        gross, returns = float(sales["gross"].sum()), float(sales["returns"].sum())
-        return gross - returns, gross
+        by_month = sales.groupby(sales["day"].dt.to_period("M").dt.start_time.dt.date)[["gross", "returns"]].sum()
+        found = by_month.reindex([month_of(scope) for scope in scopes], fill_value=0.0)
+        return pd.DataFrame({"net": found["gross"] - found["returns"], "gross": found["gross"]})
 
 
 def _at_origin(members: pa.Table, origin: dt.date) -> pa.Table:

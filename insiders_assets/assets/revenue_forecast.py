@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 
 from insiders_assets.assets.forecast_history import ForecastHistory
 from insiders_assets.assets.forecast_origins import SEED
@@ -47,7 +48,7 @@ def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMap
             history.said[-1],
             now[now["grain"] == "month"],
             published,
-            history.observed(),
+            (float(history.past["net"].iloc[-1]), float(history.past["gross"].iloc[-1])),
             forecast_backtest.arrow().to_pandas(),
             SEED,
         )
@@ -58,10 +59,34 @@ def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMap
                 "published model": next_month.model if next_month else "none",
                 "interval": f"{next_month.half.basis}, {next_month.half.origins} origins" if next_month else "none",
                 "published by month": shown_as_table(published_months(rows), decimals=2),
+                **_fan(history.past["net"], rows, month.platform.settings.currency),
             },
         )
 
     return revenue_forecast
+
+
+def _fan(past: pd.Series, rows: list[dict[str, Any]], currency: str) -> dict[str, dg.MetadataValue]:
+    """What the members brought and what is published, as a picture; nothing where nothing is published."""
+    from insiders_assets.reporting.charts import as_markdown
+    from insiders_assets.reporting.language import ENGLISH, Language
+    from insiders_assets.reporting.pictures.month import LEVELS, forecast_fan
+
+    coming = [
+        (
+            row["period_start"],
+            row["net_revenue"],
+            [(row.get(f"net_lower_{n}"), row.get(f"net_upper_{n}")) for n in LEVELS],
+        )
+        for row in rows
+        if row["grain"] == "month" and row["published"]
+    ]
+    months = {month for month, *_ in coming}
+    known = [(month, net) for month, net in zip(past.index.tolist(), past.tolist(), strict=True) if month not in months]
+    picture = forecast_fan(known, coming, currency, Language(ENGLISH)) if coming else None
+    if picture is None:
+        return {}
+    return {"what they brought and will bring": dg.MetadataValue.md(as_markdown(picture.decode(), "the forecast"))}
 
 
 def published_months(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

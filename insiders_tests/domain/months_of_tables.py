@@ -193,31 +193,43 @@ def plan_of(month: dt.date) -> pa.Table:
 def forecast_of(month: dt.date) -> pa.Table:
     """The full month, whose data end early, is forecast by all models; the next by none; the last has no rows."""
     following = (month + dt.timedelta(days=31)).replace(day=1)
-    money = {"network": 900.5, "last_30_days": 800.25, "seasonal_naive": None}
-    rows: list[dict[str, Any]] = [
-        {
-            "month": month,
-            "model": model,
-            "grain": grain,
-            "period_start": start,
-            "period_end": start,
-            "published": model == "network" and month == FULL,
-            "net_revenue": None if month != FULL or said is None else said + start.month,
-            "lower": 700.0 if model == "network" and month == FULL else None,
-            "upper": 1_100.0 if model == "network" and month == FULL else None,
-            "days_forecast": 30,
-            "observed": 0.0,
-            "backtest_error": -0.125 if model == "network" and month == FULL else None,
-        }
-        for model, said in money.items()
-        for grain, start in (
-            ("month", month),
-            ("month", following),
-            ("day", following),
-            ("day", following.replace(day=2)),
+    money = {"combination": 900.5, "last_30_days": 800.25, "seasonal_naive": None}
+    rows: list[dict[str, Any]] = []
+    for model, said in money.items():
+        for horizon, start in enumerate((month, following)):
+            published = model == "combination" and month == FULL
+            row = {
+                "month": month,
+                "model": model,
+                "grain": "month",
+                "period_start": start,
+                "period_end": start,
+                "horizon": horizon,
+                "published": published,
+                "net_revenue": None if month != FULL or said is None else said + start.month,
+                "gross_revenue": None if month != FULL or said is None else said + 100,
+                "days_forecast": 30,
+                "trading_days": 25,
+                "season_years": 1,
+                "observed": 0.0,
+                "origins": 6 if said else 0,
+                "mean_error": 0.125 if said else None,
+                "bias": -0.0625 if said else None,
+                "weight": 0.75 if model == "last_30_days" else None,
+            }
+            if published:
+                row |= {f"net_lower_{level}": 800.0 - level for level in (50, 80, 95)}
+                row |= {f"net_upper_{level}": 1_000.0 + level for level in (50, 80, 95)}
+                row |= {"interval_basis": "conformal", "interval_origins": 6, "covered_80": 0.8}
+            rows.append(row)
+        day = {**rows[-1], "grain": "day"}
+        rows += [day, {**day, "period_start": following.replace(day=2)}]
+    return REVENUE_FORECAST.validate(
+        pa.Table.from_pylist(
+            rows if month != WITHOUT_LINES else [],
+            schema=pa.schema([pa.field(one.name, one.type) for one in REVENUE_FORECAST.columns]),
         )
-    ]
-    return pa.Table.from_pylist(rows if month != WITHOUT_LINES else [], schema=REVENUE_FORECAST.arrow_schema)
+    )
 
 
 def segments_of(month: dt.date, labels: pa.Table) -> pa.Table:
@@ -290,9 +302,8 @@ def outline_of(month: dt.date, tables: Mapping[str, pa.Table]) -> Outline:
         segments=tuple(sorted(one for one in of_month[month] if one >= 0)) if full else (),
         segments_before=tuple(sorted(of_month.get(WITHOUT_MEMBERS, ()))) if full else (),
         policies=("programme",) if full else (),
-        forecasts=tuple(
-            (model, start) for model in ("network", "seasonal_naive") for start in (FULL, dt.date(2011, 4, 1)) if full
-        ),
+        models=("combination", "last_30_days", "seasonal_naive") if full else (),
+        coming=(FULL, dt.date(2011, 4, 1)) if full else (),
         actions=((1, "in grace", "win_back"),) if full else (),
         rule=parse_rule("items_purchased >= 200 and recency_days <= 40") if full else None,
         leave_share=0.5,
@@ -338,7 +349,7 @@ def tables_of(engine: DuckDBEngine) -> dict[dt.date, dict[str, pa.Table]]:
             "group_comparisons": GROUP_COMPARISONS.validate(comparisons_of(month, features, labels)),
             "holdout_plan": HOLDOUT_PLAN.validate(plan_of(month)),
             "marketing_actions": MARKETING_ACTIONS.validate(actions_in(month)),
-            "revenue_forecast": REVENUE_FORECAST.validate(forecast_of(month)),
+            "revenue_forecast": forecast_of(month),
         }
     return made
 

@@ -140,7 +140,9 @@ def test_facts_asked_for_together_are_what_each_is_alone(sample: Sample, month: 
 
 def test_the_full_month_has_every_fact_but_the_model_that_cannot_forecast(sample: Sample) -> None:
     missing = {key for key, value in sample.values(FULL).items() if value is None}
-    no_model = {key for key in missing if key.startswith("forecast.seasonal_naive") or "interval_level" in key}
+    no_model = {key for key in missing if key.startswith("forecast.seasonal_naive")}
+    # Only a model that speaks for a family has a weight.
+    no_model |= {"forecast.combination.weight"}
     no_such_customer = {key for key in missing if key.startswith("leaving.02.")}
     never_measured = {key for key in missing if key in ("rule.runner_up_f1", "rule.lead") or "_sample" in key}
     no_second_visit = {key for key in missing if key.startswith("segment_00.") and "avg_recency_days" in key}
@@ -201,9 +203,11 @@ def test_the_facts_of_the_full_month_are_what_pandas_counts(sample: Sample) -> N
 def test_the_forecast_of_an_unfinished_month_is_that_of_the_month_after_it(sample: Sample) -> None:
     found = sample.values(FULL)
     assert found["forecast.net_revenue"] == 900.5 + 4
-    assert found["forecast.last_30_days"] == 800.25 + 4
-    assert (found["forecast.lower"], found["forecast.upper"]) == (700.0, 1_100.0)
-    assert found["forecast.backtest_error"] == -0.125
+    assert found["forecast.last_30_days.net_revenue"] == 800.25 + 4
+    assert (found["forecast.lower"], found["forecast.upper"]) == (720.0, 1_080.0)
+    assert (found["forecast.2011-03.lower_95"], found["forecast.2011-04.upper_50"]) == (705.0, 1_050.0)
+    assert (found["forecast.mean_error"], found["forecast.bias"], found["forecast.origins"]) == (0.125, -0.0625, 6)
+    assert found["forecast.last_30_days.weight"] == 0.75
 
 
 @pytest.mark.parametrize("month", [WITHOUT_MEMBERS, WITHOUT_LINES])

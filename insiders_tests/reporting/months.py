@@ -22,7 +22,8 @@ FULL = Outline(
     segments=(2, 1, 0),
     segments_before=(2, 1, 3, 0),
     policies=(IN_FORCE, FIXED),
-    forecasts=(("network", dt.date(2012, 1, 1)), ("last_30_days", dt.date(2012, 1, 1))),
+    models=("combination", "seasonal_naive", "last_30_days", "network"),
+    coming=(dt.date(2012, 1, 1), dt.date(2012, 2, 1), dt.date(2012, 3, 1)),
     actions=((2, "in", "win_back"), (2, "in grace", "keep_in"), (1, "out", "bring_in")),
     rule=parse_rule("items_purchased >= 2759 and gross_revenue >= 10.5"),
     leave_share=0.8,
@@ -81,5 +82,5 @@ def matter(outline: Outline = FULL, names: str = "", currency: str = "GBP", **va
             {"segment_id": segment, "state": state, "action": name, "list_sql": "SELECT 2", **action}
             for segment, state, name in outline.actions
         ],
-        published_model="network",
+        published={"model": "combination", "interval_basis": "conformal"},
     )

@@ -107,11 +107,11 @@ def test_no_number_stands_in_the_text_that_is_not_a_fact_or_quoted(language: str
     sentences = ["".join(span.text for span in told.spans(part)) for part in parts]
     there = Counter(NUMBER.findall(re.sub(r"\\\\(.)", r"\\1", as_markdown(document, told, str))))
     assert there == Counter(number for sentence in sentences for number in NUMBER.findall(sentence))
-    # What is not a figure: the digits of queries, names and months, and of what every report says (95 %, F1).
+    # What is not a figure: the digits of queries, names and months, and of what every report says (80 %, F1).
     others = Counter(
         number for span in spans_of(document, told) if span.kind == TEXT for number in NUMBER.findall(span.text)
     )
-    assert set(others) <= {"95", "1", "2", "3", "0", "30"}
+    assert set(others) <= {"50", "80", "95", "1", "2", "3", "0", "30"}
 
 
 def test_both_languages_say_the_same_numbers() -> None:

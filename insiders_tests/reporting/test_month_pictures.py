@@ -72,6 +72,15 @@ def months(count: int, first: int = 2010 * 12) -> list[dt.date]:
     return [dt.date(number // 12, number % 12 + 1, 1) for number in range(first, first + count)]
 
 
+def ends(lower: float | None, upper: float | None) -> list[tuple[float | None, float | None]]:
+    """The intervals at 50, 80 and 95 % of a month: the one at 80 % as given, the others a tenth narrower and wider."""
+
+    def pair(factor: float) -> tuple[float | None, float | None]:
+        return (lower and lower - abs(lower) * factor, upper and upper + abs(upper) * factor)
+
+    return [pair(-0.05), (lower, upper), pair(0.1)]
+
+
 def shop(language: Language, hostile: bool = False) -> dict[str, tuple[Callable[..., Any], Callable[..., Any], tuple]]:
     """Of each picture the function that writes it, the one that puts it together, and a month's arguments."""
     random = np.random.default_rng(3)
@@ -81,7 +90,7 @@ def shop(language: Language, hostile: bool = False) -> dict[str, tuple[Callable[
     counts = random.poisson(6, (14, 14)) + np.diag(random.integers(1, 300, 14))
     names = HOSTILE if hostile else [f"REVENUE OF KIND {number}, BUYS OFTEN AND MUCH" for number in range(14)]
     past = [(month, 1e6 + 1e5 * number) for number, month in enumerate(months(14))]
-    coming = [(month, 2.4e6, 2.2e6, 2.9e6) for month in months(1, 2010 * 12 + 14)]
+    coming = [(month, 2.4e6, ends(2.2e6, 2.9e6)) for month in months(3, 2010 * 12 + 14)]
     lines = (months(60), random.integers(200, 300, 60), random.integers(0, 20, 60), random.integers(0, 20, 60))
     return {
         "lorenz": (lorenz, lorenz_figure, (revenues, revenues > 1500, language)),
@@ -125,15 +134,15 @@ def odd(language: Language) -> dict[str, tuple[Callable[..., Any], tuple]]:
         ),
         "one past month, all below zero": (
             forecast_figure,
-            (long_ago, [(months(2)[1], -9e5, -2e6, -1)], "BRL", language),
+            (long_ago, [(months(2)[1], -9e5, ends(-2e6, -1))], "BRL", language),
         ),
-        "no interval": (forecast_figure, (long_ago, [(months(2)[1], 5.0, None, None)], "GBP", language)),
-        "half an interval": (forecast_figure, (long_ago, [(months(2)[1], 5.0, None, 9.0)], "GBP", language)),
-        "no past": (forecast_figure, ([], [(months(1)[0], 0.0, 0.0, 0.0)], "GBP", language)),
+        "no interval": (forecast_figure, (long_ago, [(months(2)[1], 5.0, ends(None, None))], "GBP", language)),
+        "half an interval": (forecast_figure, (long_ago, [(months(2)[1], 5.0, ends(None, 9.0))], "GBP", language)),
+        "no past": (forecast_figure, ([], [(months(1)[0], 0.0, ends(0.0, 0.0))], "GBP", language)),
         "no forecast": (forecast_figure, ([(months(1)[0], 0.5)], [], "GBP", language)),
         "billions": (
             forecast_figure,
-            ([(m, 9e9) for m in months(70)], [(months(71)[70], 9e9, 8e9, 9e9)], "BRL", language),
+            ([(m, 9e9) for m in months(70)], [(months(71)[70], 9e9, ends(8e9, 9e9))], "BRL", language),
         ),
     }
 
@@ -423,12 +432,12 @@ def test_every_group_has_room_for_its_label() -> None:
 
 
 def test_a_forecast_tells_its_amount_and_the_ends_of_its_interval() -> None:
-    past, coming = [(months(1)[0], 1e6)], [(months(2)[1], 1.1e6, 0.9e6, 1.3e6)]
+    past, coming = [(months(1)[0], 1e6)], [(months(2)[1], 1.1e6, ends(0.9e6, 1.3e6))]
     told = set(words(forecast_fan(past, coming, "GBP", ENGLISH)))
-    assert {"£1,100,000", "£900,000", "£1,300,000", "interval of the forecast"} <= told
-    without = set(words(forecast_fan(past, [(months(2)[1], 1.1e6, None, None)], "GBP", ENGLISH)))
+    assert {"£1,100,000", "£900,000", "£1,300,000", "50, 80 and 95 % intervals"} <= told
+    without = set(words(forecast_fan(past, [(months(2)[1], 1.1e6, ends(None, None))], "GBP", ENGLISH)))
     assert "£1,100,000" in without
-    assert not {"£900,000", "£1,300,000", "interval of the forecast"} & without
+    assert not {"£900,000", "£1,300,000", "50, 80 and 95 % intervals"} & without
 
 
 def test_months_are_drawn_in_their_order_however_they_are_given() -> None:

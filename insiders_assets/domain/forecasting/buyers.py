@@ -140,4 +140,4 @@ def expected_values(buyers: Buyers) -> np.ndarray:
     if q <= 1:  # so wide a spread has no mean: each for themselves
         return buyers.spent
     all_days = buyers.repeats + 1
-    return (v + p * all_days * buyers.spent) / (p * all_days + q - 1)
+    return p * (v + all_days * buyers.spent) / (p * all_days + q - 1)

@@ -75,6 +75,9 @@ def checked_period(text: str) -> str:
             dt.date.fromisoformat(edge if len(edge) == 10 else f"2000-{edge}")
         except ValueError:
             raise ValueError(f"{edge!r} is no day of the calendar") from None
+    start, _, end = text.partition("/")
+    if len(end) == 10 and end < start:
+        raise ValueError(f"{text!r} ends before it begins")
     return text
 
 

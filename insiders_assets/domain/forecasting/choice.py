@@ -144,6 +144,8 @@ def replay(
     for place, said in enumerate(origins):
         if said.daily.empty:
             continue
+        # A month that was not over then is not known then, whatever came of it later.
+        unfinished = 1 if 0 in said.totals.index else 0
         for horizon in said.totals.index:
             # Of the rest of a month nothing was ever measured: the month after it comes nearest.
             measured = max(int(horizon), 1)
@@ -152,7 +154,7 @@ def replay(
                 for one in origins[:place]
                 if (one.month, measured) in actual
                 and not one.daily.empty
-                and months_between(one.month, said.month) >= measured
+                and months_between(one.month, said.month) >= measured + unfinished
             ]
             past.published[said.month, int(horizon)] = _published(said, int(horizon), measured, known, past)
     return past.published

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 
-from insiders_assets.domain.facts.forecast import model_words
+from insiders_assets.domain.facts.forecast import LEVELS, model_words
 from insiders_assets.domain.messages import say
 from insiders_assets.reporting.content.matter import NOT_THERE, Matter, figure
 from insiders_assets.reporting.document import Block, Capital, Cell, Figure, Heading, Paragraph, Part, Table
@@ -44,9 +44,7 @@ def forecast(matter: Matter) -> Iterator[Block]:
         [
             say("Month"),
             say("Net revenue, {currency}", currency=matter.currency),
-            say("Half of all cases"),
-            say("Eight of ten"),
-            say("95 of 100"),
+            *(say("{level} % interval", level=str(level)) for level in LEVELS),
             say("Gross revenue"),
             say("Trading days to come"),
         ],
@@ -80,9 +78,9 @@ def _month(matter: Matter, month: dt.date) -> list[Cell]:
         return Cell([say("{low} to {high}", low=low, high=high)])
 
     return [
-        Cell([Capital(say("{month}", month=month))]),
+        Cell([Capital(month)]),
         Cell([Figure(f"{key}.net_revenue", bare=True, missing=NOT_THERE)], strong=True),
-        *(interval(level) for level in (50, 80, 95)),
+        *(interval(level) for level in LEVELS),
         figure(f"{key}.gross_revenue"),
         figure(f"{key}.trading_days"),
     ]

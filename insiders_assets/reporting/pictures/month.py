@@ -259,7 +259,8 @@ def _fan(axes: Axes, last: np.ndarray, coming: np.ndarray, language: Language) -
         if not len(known):
             continue
         at, _, lower, upper = np.concatenate([last[:, [0, 1, 1, 1]], known]).T
-        words = language.tell(say("{level} % interval", level=str(level)))
+        # One entry of the key for all three: the paler, the surer.
+        words = language.tell(say("50, 80 and 95 % intervals")) if level == SHOWN_LEVEL else None
         axes.fill_between(at, lower, upper, color=BLUE, alpha=SHADES[level], linewidth=0, label=words)
         if level == SHOWN_LEVEL:
             at, _, lower, upper = known.T
