@@ -135,8 +135,11 @@ def expected_values(buyers: Buyers) -> np.ndarray:
         )
         return float(-likelihood.mean())
 
-    start = np.log([2.0, 3.0, 2 * spent.mean()])
-    p, q, v = np.exp(minimize(loss, start, method="Nelder-Mead", options={"maxiter": 2_000}).x)
+    mean = float(np.log(spent.mean()))
+    start = np.array([np.log(2.0), np.log(3.0), mean + np.log(2.0)])
+    # Where everybody always spends the same, the likelihood grows for ever, and what it grows to is noise.
+    bounds = [(-8.0, 8.0), (-8.0, 8.0), (mean - 8.0, mean + 8.0)]
+    p, q, v = np.exp(minimize(loss, start, method="Nelder-Mead", bounds=bounds, options={"maxiter": 2_000}).x)
     if q <= 1:  # so wide a spread has no mean: each for themselves
         return buyers.spent
     all_days = buyers.repeats + 1

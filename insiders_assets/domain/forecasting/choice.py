@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -27,9 +27,9 @@ LEVELS = (0.50, 0.80, 0.95)
 # Past errors that count: a year tells one season from another, two years' errors are enough for an interval of 95 %.
 ERRORS_TO_WEIGH = 12
 ERRORS_TO_CALIBRATE = 24
-# A correction counts as if four earlier origins had shown none, a weight as if three had erred by a fifth.
+# A correction counts as if four earlier origins had shown none, a weight as if three had found all voices equal.
 NO_CORRECTION = 4
-EQUAL_ERRORS, EQUAL_ERROR = 3, 0.20
+EQUAL_ERRORS = 3
 LARGEST_CORRECTION = 0.7
 MARGIN, MIN_ORIGINS = 0.03, 8
 MIN_CONFORMAL = {0.50: 1, 0.80: 4, 0.95: 19}
@@ -122,12 +122,63 @@ class Published:
         return self.model != COMBINATION
 
 
-@dataclass
-class _Past:
-    """What is known of earlier origins, filled as the replay goes on: by (origin, horizon)."""
+@dataclass(frozen=True)
+class _Errors:
+    """What was said of a month that is over was off by, in scales: sizes, of days (n,); and of voices squared errors
+    as shares of their mean."""
 
-    corrected: dict[tuple[dt.date, int], pd.Series] = field(default_factory=dict)
-    published: dict[tuple[dt.date, int], Published] = field(default_factory=dict)
+    published: float
+    gross: float
+    combination: float
+    naive: Mapping[str, float]
+    of_days: np.ndarray
+    voices: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class _Known:
+    """An earlier origin's month that is over: what was said of it, what came, and how far off that was (None where the
+    models said nothing but 0)."""
+
+    said: Said
+    actual: Actual
+    errors: _Errors | None
+
+
+class _Past:
+    """What is known of earlier origins, by (origin, horizon), filled as the replay goes on."""
+
+    def __init__(self) -> None:
+        self.corrected: dict[tuple[dt.date, int], dict[str, float]] = {}
+        self.published: dict[tuple[dt.date, int], Published] = {}
+        self._known: dict[tuple[dt.date, int], _Known] = {}
+
+    def known(self, said: Said, horizon: int, actual: Actual) -> _Known:
+        """An earlier origin's month with its errors, which are counted once."""
+        key = (said.month, horizon)
+        if key not in self._known:
+            published = self.published[key]
+            errors = _errors(said, published, self.corrected[key], actual) if published.scale > 0 else None
+            self._known[key] = _Known(said, actual, errors)
+        return self._known[key]
+
+
+def _errors(said: Said, published: Published, corrected: Mapping[str, float], actual: Actual) -> _Errors:
+    net, scale = float(published.net.sum()), published.scale
+    horizon = int(said.horizons.loc[published.net.index[0]])
+    squares = {name: (expected - actual.net) ** 2 for name, expected in corrected.items()}
+    mean = float(np.mean(list(squares.values())))
+    truth = actual.daily.reindex(published.net.index, fill_value=0.0)
+    counted = ((published.net != 0) | (truth != 0)).to_numpy()
+    a_day = scale / max(int(counted.sum()), 1)
+    return _Errors(
+        abs(net - actual.net) / scale,
+        abs(net * said.gross_per_net - actual.gross) / scale,
+        abs(float(published.combination.sum()) - actual.net) / scale,
+        {name: abs(said.total(name, horizon) - actual.net) / scale for name in NAIVE if name in said.totals},
+        (published.net - truth).abs().to_numpy()[counted] / a_day,
+        {name: square / mean for name, square in squares.items()} if mean > 0 else {},
+    )
 
 
 def replay(
@@ -145,52 +196,49 @@ def replay(
         if said.daily.empty:
             continue
         # A month that was not over then is not known then, whatever came of it later.
-        unfinished = 1 if 0 in said.totals.index else 0
+        unfinished = int(0 in said.totals.index)
         for horizon in said.totals.index:
             # Of the rest of a month nothing was ever measured: the month after it comes nearest.
             measured = max(int(horizon), 1)
             known = [
-                (one, actual[one.month, measured])
+                past.known(one, measured, actual[one.month, measured])
                 for one in origins[:place]
                 if (one.month, measured) in actual
-                and not one.daily.empty
+                and (one.month, measured) in past.published
                 and months_between(one.month, said.month) >= measured + unfinished
             ]
             past.published[said.month, int(horizon)] = _published(said, int(horizon), measured, known, past)
     return past.published
 
 
-Known = Sequence[tuple[Said, Actual]]
-
-
-def _published(said: Said, horizon: int, measured: int, known: Known, past: _Past) -> Published:
-    days = said.horizons == horizon
-    daily = said.daily[days]
-    scale = said.scale(horizon)
+def _published(said: Said, horizon: int, measured: int, known: Sequence[_Known], past: _Past) -> Published:
+    daily = said.daily[said.horizons == horizon]
     heard = voices(daily)
     names = [str(name) for name in heard.columns]
     corrections = {name: _correction(name, measured, known) for name in names}
     corrected = heard.mul(pd.Series(corrections))
-    past.corrected[said.month, horizon] = corrected.sum()
-    weights = _weights(names, measured, known, past)
+    past.corrected[said.month, horizon] = {name: float(corrected[name].sum()) for name in names}
+    errors = [one.errors for one in known if one.errors]
+    weights = _weights(names, errors[-ERRORS_TO_WEIGH:])
     combination = corrected.mul(pd.Series(weights)).sum(axis=1)
-    naive = _better_naive(daily, measured, known, past)
+    naive = _better_naive(daily, errors)
+    recent = errors[-ERRORS_TO_CALIBRATE:]
     return Published(
         naive or COMBINATION,
         daily[naive] if naive else combination,
         combination,
         weights,
         corrections,
-        calibrated(_scores(measured, known, past)),
-        calibrated(_scores(measured, known, past, gross=True)),
-        _daily_half(measured, known, past),
-        scale,
+        calibrated([one.published for one in recent]),
+        calibrated([one.gross for one in recent]),
+        _half_of_days([one.of_days for one in recent if len(one.of_days)]),
+        said.scale(horizon),
     )
 
 
-def _correction(voice: str, horizon: int, known: Known) -> float:
+def _correction(voice: str, horizon: int, known: Sequence[_Known]) -> float:
     """What a voice has been off by at past origins, as a factor: the median of actual / forecast, drawn towards 1."""
-    pairs = [(said.heard(voice, horizon), actual.net) for said, actual in known[-ERRORS_TO_WEIGH:]]
+    pairs = [(one.said.heard(voice, horizon), one.actual.net) for one in known[-ERRORS_TO_WEIGH:]]
     logs = [np.log(actual / expected) for expected, actual in pairs if expected > 0 and actual > 0]
     if not logs:
         return 1.0
@@ -198,80 +246,43 @@ def _correction(voice: str, horizon: int, known: Known) -> float:
     return float(np.exp(np.clip(drawn, -LARGEST_CORRECTION, LARGEST_CORRECTION)))
 
 
-def _weights(names: list[str], horizon: int, known: Known, past: _Past) -> dict[str, float]:
+def _weights(names: Sequence[str], errors: Sequence[_Errors]) -> dict[str, float]:
     """Weights of the voices, in sum 1: one over the mean squared error of their corrected forecasts (Bates and Granger
-    1969, without correlations), drawn towards equal ones."""
+    1969, without correlations), drawn towards equal ones.
+
+    An origin's squared errors count as shares of their mean over the voices heard there: a voice that is new has not
+    been through the hard months of the others, and is not to gain by that.
+    """
     precision = {}
     for name in names:
-        errors = [
-            (past.corrected[said.month, horizon][name] - actual.net) / said.scale(horizon)
-            for said, actual in known[-ERRORS_TO_WEIGH:]
-            if name in past.corrected.get((said.month, horizon), ()) and said.scale(horizon) > 0
-        ]
-        squares = float(np.sum(np.square(errors))) + EQUAL_ERRORS * EQUAL_ERROR**2
-        precision[name] = (len(errors) + EQUAL_ERRORS) / squares
+        own = [one.voices[name] for one in errors if name in one.voices]
+        precision[name] = (len(own) + EQUAL_ERRORS) / (sum(own) + EQUAL_ERRORS)
     whole = sum(precision.values())
     return {name: value / whole for name, value in precision.items()}
 
 
-def _better_naive(daily: pd.DataFrame, horizon: int, known: Known, past: _Past) -> str | None:
-    """The naive model that has been nearer than the combination by more than the margin, at enough origins of the next
-    month; None where there is none, or where it cannot forecast now."""
-    both = [
-        (said, actual, past.published[said.month, horizon].combination)
-        for said, actual in known
-        if (said.month, horizon) in past.published and said.scale(horizon) > 0
-    ]
+def _better_naive(daily: pd.DataFrame, errors: Sequence[_Errors]) -> str | None:
+    """The naive model that has been nearer than the combination by more than the margin, at enough origins; None where
+    there is none, or where it cannot forecast now."""
     found: dict[str, float] = {}
     for name in NAIVE:
-        errors = [
-            (
-                abs(said.total(name, horizon) - actual.net) / said.scale(horizon),
-                abs(float(combination.sum()) - actual.net) / said.scale(horizon),
-            )
-            for said, actual, combination in both
-            if name in said.totals
-        ]
-        if name not in daily or len(errors) < MIN_ORIGINS:
+        both = [(one.naive[name], one.combination) for one in errors if name in one.naive]
+        if name not in daily or len(both) < MIN_ORIGINS:
             continue
-        own, its = np.mean(errors, axis=0)
+        own, its = np.mean(both, axis=0)
         if its - own > MARGIN:
             found[name] = float(own)
     return min(found, key=lambda name: found[name]) if found else None
 
 
-def _scores(horizon: int, known: Known, past: _Past, gross: bool = False) -> list[float]:
-    """Sizes of the errors of what would have been published, in scales, oldest first."""
-    scores = []
-    for said, actual in known[-ERRORS_TO_CALIBRATE:]:
-        published = past.published.get((said.month, horizon))
-        if published is None or not published.scale > 0:
-            continue
-        expected, truth = float(published.net.sum()), actual.net
-        if gross:
-            expected, truth = expected * said.gross_per_net, actual.gross
-        scores.append(abs(expected - truth) / published.scale)
-    return scores
-
-
-def _daily_half(horizon: int, known: Known, past: _Past) -> Half:
-    """The same for a day: errors of the days that were open or had sales, in mean days of the scale, of all origins.
+def _half_of_days(errors: Sequence[np.ndarray]) -> Half:
+    """Half-widths of a day's intervals, from the errors of the days of n origins, in mean days of the scale.
 
     The days of a month err together, so origins are counted, not days.
     """
-    scores: list[np.ndarray] = []
-    for said, actual in known[-ERRORS_TO_CALIBRATE:]:
-        published = past.published.get((said.month, horizon))
-        if published is None or not published.scale > 0:
-            continue
-        truth = actual.daily.reindex(published.net.index, fill_value=0.0)
-        counted = (published.net != 0) | (truth != 0)
-        if counted.any():
-            a_day = published.scale / int(counted.sum())
-            scores.append(((published.net - truth)[counted].abs() / a_day).to_numpy())
-    if len(scores) < MIN_ERRORS:
-        return Half(None, NONE, len(scores))
-    return Half(tuple(float(width) for width in np.quantile(np.concatenate(scores), LEVELS)), CONFORMAL, len(scores))
+    if len(errors) < MIN_ERRORS:
+        return Half(None, NONE, len(errors))
+    return Half(tuple(float(width) for width in np.quantile(np.concatenate(errors), LEVELS)), CONFORMAL, len(errors))
 
 
 def calibrated(scores: Sequence[float]) -> Half:
@@ -282,7 +293,7 @@ def calibrated(scores: Sequence[float]) -> Half:
     Below that Student's t with n degrees of freedom about an error of mean zero, from two errors on; with fewer, none.
     A higher level is never narrower than a lower one.
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     n = len(scores)
     if n < MIN_ERRORS:
@@ -295,6 +306,6 @@ def calibrated(scores: Sequence[float]) -> Half:
             place = min(level * (n + 1), float(n))
             widths.append(float(np.interp(place, np.arange(1, n + 1), ordered)))
         else:
-            widths.append(root * float(t.ppf((1 + level) / 2, n)))
+            widths.append(root * float(stdtrit(n, (1 + level) / 2)))
             basis = STUDENT if level <= 0.80 else basis
     return Half(tuple(np.maximum.accumulate(widths).tolist()), basis, n)

@@ -28,6 +28,6 @@ def speaker(family: str, able: Collection[str]) -> str | None:
 
 def voices(said: pd.DataFrame) -> pd.DataFrame:
     """Families' forecasts from models' forecasts: columns models to columns families, a silent family left out."""
-    able = [model for model in said.columns if said[model].notna().all()]
+    able = said.columns[said.notna().all()]
     speakers = {family: speaker(family, able) for family in FAMILIES}
     return pd.DataFrame({family: said[model] for family, model in speakers.items() if model}, index=said.index)
