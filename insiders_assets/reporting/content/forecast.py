@@ -183,3 +183,4 @@ def _errors(matter: Matter) -> Iterator[Part]:
             "Errors are shares of what the Insiders of that time then brought, at the end of every past month, and "
             "nothing later was seen; above zero: the forecast was too high."
         )
+        yield say("Only models that were tested on as many months can be compared.")
