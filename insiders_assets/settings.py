@@ -95,6 +95,8 @@ def _plain_features(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _holidays(value: str) -> str:
+    if value.lower() == "none":  # an empty variable is one that is not set
+        return ""
     if value:
         from insiders_assets.domain.forecasting.calendar import holiday_calendar
 

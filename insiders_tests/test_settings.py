@@ -119,6 +119,9 @@ def test_a_variable_that_is_empty_is_not_set(home: Path, monkeypatch: pytest.Mon
         ("excluded_customers", '["12346", "16446"]', ("12346", "16446")),
         ("max_quarantined_share", "0.5", 0.5),
         ("profile", "uci", "uci"),
+        ("holidays", "BR-SP", "BR-SP"),
+        ("holidays", "none", ""),
+        ("closed_days", '["2026-06-04", "12-24/01-03"]', ("2026-06-04", "12-24/01-03")),
     ],
 )
 def test_a_value_of_the_environment_is_read_as_the_same_value_of_the_file(
@@ -176,6 +179,7 @@ WRONG = {
     "max_quarantined_share": ("much", "valid number"),
     "min_clusterable": ("3", "greater than or equal to 12"),
     "recipe": ("best", "'reference'"),
+    "holidays": ("GB-ZZ", "there is no holiday calendar 'GB-ZZ'"),
     "engine": ("pandas", "'duckdb'"),
     "lake": ("gs://bucket/prefix", "neither a folder nor s3://"),
     "landing": ("https://example.org/x", "neither a folder nor s3://"),
@@ -226,6 +230,11 @@ def test_a_list_of_the_environment_that_is_no_json_is_told(home: Path, monkeypat
     said = refused(home)
     assert "INSIDERS_EXCLUDED_CUSTOMERS" in said
     assert '["12346", "16446"]' in said
+
+
+def test_a_closed_day_that_is_none_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INSIDERS_CLOSED_DAYS", '["2026-06-04", "13-24"]')
+    assert "environment variable INSIDERS_CLOSED_DAYS: '13-24' is no day of the calendar" in refused(home)
 
 
 @pytest.mark.parametrize("name", ["INSIDERS_LAEK", "INSIDERS_WAREHOUSE_URL"])
