@@ -51,7 +51,9 @@ class _Made:
         self.engine = engine
         self.raw: dict[dt.date, pa.Table] = {}
         self.labels: dict[dt.date, pa.Table] = {}
+        self.purchases: dict[dt.date, pa.Table] = {}
         self.totals: list[pa.Table] = []
+        self.origins: list[Any] = []
         self.members: dict[str, int] = {}
 
     def month(self, month: dt.date, landed: pa.Table) -> None:
@@ -68,7 +70,7 @@ class _Made:
         window = pa.concat_tables([lines for m, lines in self.raw.items() if m > shift(month, -HISTORY_MONTHS)])
         names = table(pa.table({"file_version": [landed["source_file"][0].as_py()]}))
         run(invoices.lines_of_files(table(landed), raw, names, month))
-        run(features.customer_purchases(raw, month))
+        self.purchases[month] = run(features.customer_purchases(raw, month))
         customers = run(features.customer_features(table(window), month))
         clusterable = customers.filter(pc.field("clusterable")).select(["customer_id"])
         self.totals.append(run(features.month_totals(raw, table(clusterable), month)))
@@ -87,39 +89,81 @@ class _Made:
         forecast = self._forecast(month)
         self._report(month, customers, ranks, forecast)
 
-    def _daily(self, members: pa.Table | None) -> pd.Series:
+    def _sold(self, *origins: dt.date, months_ahead: int = 0) -> pd.DataFrame:
+        """What the members of months bought and sent back, by day: up to those months, or in so many after them."""
+        from insiders_assets.contracts.table import as_floats
+        from insiders_assets.domain.features import sales_of_members
+
+        members = [
+            self.labels[month].append_column("origin", pa.array([month] * self.labels[month].num_rows, pa.date32()))
+            for month in origins
+        ]
+        purchases = self.engine.table(pa.concat_tables(self.purchases.values()))
+        sold = self.engine.run(sales_of_members(purchases, self.engine.table(pa.concat_tables(members)), months_ahead))
+        plain = sold.select(["origin", "customer_id", "day"]).to_pandas()
+        plain["day"] = pd.to_datetime(plain["day"])
+        return plain.assign(**{name: as_floats(sold[name]) for name in ("gross", "returns")})
+
+    def _forecast(self, month: dt.date) -> list[dict[str, Any]]:
+        from insiders_assets.contracts.forecast import FORECAST_BACKTEST
         from insiders_assets.contracts.table import as_floats
         from insiders_assets.domain.features import net_by_day
+        from insiders_assets.domain.forecasting.calendar import StatedDays, last_day_of_data
+        from insiders_assets.domain.forecasting.choice import replay
+        from insiders_assets.domain.forecasting.history import history_of
+        from insiders_assets.domain.forecasting.models import ask_all
+        from insiders_assets.domain.forecasting.records import backtest_rows, forecast_rows, origin_rows, said_of
+        from insiders_assets.domain.invoices import UCI
 
-        lines = self.engine.table(pa.concat_tables(self.raw.values()))
-        sold = self.engine.run(net_by_day(lines, None if members is None else self.engine.table(members)))
-        return pd.Series(as_floats(sold["net_revenue"]), pd.DatetimeIndex(pd.to_datetime(sold["day"].to_pandas())))
+        net = self.engine.run(net_by_day(self.engine.table(pa.concat_tables(self.raw.values()))))
+        shop = pd.DataFrame({"day": pd.to_datetime(net["day"].to_pandas()), "net": as_floats(net["net"])})
+        stated, theirs = StatedDays(UCI.holidays), self._sold(month)
+        last_day = last_day_of_data(set(shop["day"].dt.date), month, stated)
+        history = history_of(month, last_day, shop, theirs, self.labels[month].num_rows, stated)
+        now = pd.DataFrame(origin_rows(history, ask_all(history, SEED), SEED))
+        self.origins.append(said_of(now))
+        actual = self._actual(month, is_over=(now["horizon"] > 0).all())
+        published = replay(self.origins, actual)
+        tested = backtest_rows(month, self.origins, published, actual, {})
+        sums = theirs.loc[theirs["day"] >= pd.Timestamp(month), ["gross", "returns"]].sum()
+        return forecast_rows(
+            self.origins[-1],
+            now[now["grain"] == "month"],
+            {horizon: one for (origin, horizon), one in published.items() if origin == month},
+            (sums["gross"] - sums["returns"], sums["gross"]),
+            pd.DataFrame(tested, columns=[column.name for column in FORECAST_BACKTEST.columns]),
+            SEED,
+        )
 
-    def _forecast(self, month: dt.date) -> pd.DataFrame:
-        from insiders_assets.assets.revenue_forecast import last_day_of_data
-        from insiders_assets.domain.forecasting import Backtest, backtest_month, forecast_month
+    def _actual(self, month: dt.date, is_over: bool) -> dict[tuple[dt.date, int], Any]:
+        """What the members of each origin brought in each of the three months after it that are over."""
+        from insiders_assets.domain.forecasting.choice import Actual
+        from insiders_assets.domain.forecasting.history import MONTHS_AHEAD
         from insiders_assets.partitions import shift
 
-        shop = self._daily(None)
-        last_day = last_day_of_data(shop, month)
-        calendar = pd.date_range(shop.index[0], last_day, freq="D")
+        origins = [said.month for said in self.origins]
+        sold = self._sold(*origins, months_ahead=MONTHS_AHEAD)
+        sold["target"] = sold["day"].dt.to_period("M")
+        last = month if is_over else shift(month, -1)
+        found = {}
+        for origin in origins:
+            for horizon in range(1, MONTHS_AHEAD + 1):
+                target = shift(origin, horizon)
+                if target > last:
+                    break
+                days = sold[(sold["origin"] == origin) & (sold["target"] == pd.Period(target, "M"))]
+                net = days["gross"] - days["returns"]
+                found[origin, horizon] = Actual(
+                    float(net.sum()), float(days["gross"].sum()), net.groupby(days["day"]).sum()
+                )
+        return found
 
-        def of_members(origin: dt.date) -> pd.Series:
-            return self._daily(self.labels[origin]).reindex(calendar, fill_value=0.0)
-
-        tested = backtest_month(month, last_day)
-        origin = shift(tested, -1)
-        backtest = Backtest(tested, of_members(origin)) if origin in self.labels else None
-        found = forecast_month(month, of_members(month), backtest, SEED)
-        if network := found.outcomes["network"].network:
-            network.to_files()
-        return found.rows()
-
-    def _report(self, month: dt.date, customers: pa.Table, ranks: pd.Series, forecast: pd.DataFrame) -> None:
+    def _report(self, month: dt.date, customers: pa.Table, ranks: pd.Series, forecast: list[dict]) -> None:
         from insiders_assets.contracts.catalogue import MONTHLY_TABLES
         from insiders_assets.contracts.forecast import REVENUE_FORECAST
         from insiders_assets.contracts.programme import INSIDERS_MEMBERSHIP
         from insiders_assets.domain.facts import SQL_TABLES, Outline, facts_of
+        from insiders_assets.domain.facts.forecast import MODELS
         from insiders_assets.reporting.content import Matter, report
         from insiders_assets.reporting.document import Teller
         from insiders_assets.reporting.forms.html import as_html
@@ -135,18 +179,25 @@ class _Made:
             "month_totals": pa.concat_tables(self.totals[-HISTORY_MONTHS:]),
             "customer_features": customers,
             "cluster_labels": pa.Table.from_pandas(labels, preserve_index=False),
-            "revenue_forecast": pa.Table.from_pandas(
-                forecast, schema=REVENUE_FORECAST.arrow_schema, preserve_index=False
-            ),
+            "customer_purchases": pa.concat_tables(list(self.purchases.values())[-HISTORY_MONTHS:]),
+            "revenue_forecast": pa.Table.from_pylist(forecast, schema=REVENUE_FORECAST.arrow_schema),
         }
-        outline = Outline(month, tuple(sorted(self.raw))[-HISTORY_MONTHS:], (month,))
+        of_months = [row for row in forecast if row["grain"] == "month"]
+        quoted = [row for row in of_months if row["published"] and row["horizon"] == 1]
+        outline = Outline(
+            month,
+            tuple(sorted(self.raw))[-HISTORY_MONTHS:],
+            (month,),
+            models=tuple(model for model in MODELS if model in {row["model"] for row in of_months}),
+            coming=tuple(sorted({row["period_start"] for row in of_months})),
+        )
         facts, rows = facts_of(outline), {}
         ask = self.engine.over(tables)
         for fact in facts:
             value = (ask(fact.sql) or [(None,)])[0][0]
             told = {"value": None if value is None else float(value), "unit": fact.unit, "sql": fact.sql}
             rows[fact.key] = {**told, "function": None, "library": None, "seed": None}
-        matter = Matter(outline, facts, rows, "GBP")
+        matter = Matter(outline, facts, rows, "GBP", published=quoted[0] if quoted else None)
         as_html(report(matter), Teller(Language(ENGLISH), rows, "GBP"), {})
 
 

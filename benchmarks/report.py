@@ -27,8 +27,9 @@ import numpy as np
 import pyarrow as pa
 
 from insiders_assets.contracts.catalogue import MONTHLY_TABLES
-from insiders_assets.contracts.forecast import REVENUE_FORECAST
+from insiders_assets.contracts.forecast import LEVELS, REVENUE_FORECAST
 from insiders_assets.contracts.table import Table
+from insiders_assets.domain.facts.forecast import MODELS
 from insiders_assets.partitions import key_of, shift
 from insiders_assets.settings import load_settings
 from insiders_assets.storage.engine import DuckDBEngine
@@ -40,7 +41,17 @@ BARS = {3_000: 5.0, 1_000_000: 60.0}
 MOST_BYTES = 2_000_000
 MONTH, WINDOW, HISTORY = dt.date(2024, 12, 1), 13, 25
 MEMBERS, SEGMENTS = 0.10, 10
-# Their rows are few, or not read.
+# Tables that the report does not read.
+NOT_READ = (
+    "raw_invoices",
+    "month_files",
+    "product_affinities",
+    "affinity_candidates",
+    "forecast_origins",
+    "forecast_backtest",
+    "insiders_report",
+)
+# Their rows are few.
 NOT_DRAWN = ("programme_rule", "membership_policies", "holdout_plan", "group_comparisons", "forest_importances")
 
 
@@ -118,7 +129,7 @@ def tables(lake: Lake, customers: int) -> Iterator[tuple[str, Dataset]]:
         "insiders_membership": HISTORY,
     }
     for name, table in MONTHLY_TABLES.items():
-        if name in ("raw_invoices", "month_files", "insiders_report", "product_affinities", "affinity_candidates"):
+        if name in NOT_READ:
             continue
         for back in range(months[name]):
             month = shift(MONTH, -back)
@@ -179,21 +190,41 @@ def of_customers(table: Table, month: dt.date, ids: pa.Array, generator: np.rand
 
 
 def _of_forecast(month: dt.date) -> list[dict[str, Any]]:
-    following = shift(month, 1)
+    from insiders_assets.domain.forecasting.choice import COMBINATION
+
     return [
         {
             "month": month,
             "model": model,
             "grain": "month",
-            "period_start": following,
-            "period_end": following,
-            "published": model == "network",
-            "net_revenue": 1e6,
+            "period_start": shift(month, ahead),
+            "period_end": shift(month, ahead + 1) - dt.timedelta(days=1),
+            "horizon": ahead,
             "days_forecast": 31,
+            "trading_days": 26,
+            "season_years": 1,
             "observed": 0.0,
+            "net_revenue": 1e6,
+            "gross_revenue": 1.1e6,
+            "origins": 24,
+            "mean_error": 0.1,
+            "bias": -0.01,
+            "library": "numpy 2",
+            **(_published() if model == COMBINATION else {"published": False, "weight": 0.2, "correction": 1.0}),
         }
-        for model in ("network", "last_30_days", "seasonal_naive")
+        for model in MODELS
+        for ahead in (1, 2, 3)
     ]
+
+
+def _published() -> dict[str, Any]:
+    ends = {
+        f"{measure}_{end}_{level}": 1e6 + sign * 4e3 * level
+        for measure in ("net", "gross")
+        for level in LEVELS
+        for end, sign in (("lower", -1), ("upper", 1))
+    }
+    return {"published": True, "interval_basis": "conformal", "interval_origins": 24, "covered_80": 0.8, **ends}
 
 
 def _of_totals(month: dt.date) -> list[dict[str, Any]]:

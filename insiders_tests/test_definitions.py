@@ -59,7 +59,9 @@ ASSETS = {
         "insiders_membership",
         "month_totals",
     ],
-    "revenue_forecast": ["insiders_membership", "raw_invoices"],
+    "forecast_origins": ["customer_purchases", "insiders_membership", "raw_invoices"],
+    "forecast_backtest": ["customer_purchases", "forecast_origins", "insiders_membership"],
+    "revenue_forecast": ["customer_purchases", "forecast_backtest", "forecast_origins", "insiders_membership"],
     "insiders_report": [
         "cluster_labels",
         "customer_features",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 
 from insiders_assets.assets.forecast_history import SETTINGS_READ, history_up_to
 from insiders_assets.assets.monthly import Made, Month, monthly_asset, shown_as_table
 from insiders_assets.contracts.forecast import FORECAST_ORIGINS
 from insiders_assets.storage.lake import Dataset
+
+if TYPE_CHECKING:
+    from insiders_assets.domain.forecasting.outcome import Outcome
 
 SEED = 42
 
@@ -56,6 +61,7 @@ def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMap
                         {
                             "model": name,
                             "net revenue": round(float(outcome.daily.sum()), 2) if outcome.daily is not None else None,
+                            "its seeds": _spread(outcome),
                             "seconds": round(outcome.seconds, 2),
                             "note": outcome.note or "",
                         }
@@ -67,3 +73,11 @@ def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMap
         )
 
     return forecast_origins
+
+
+def _spread(outcome: Outcome) -> str:
+    """The least and the most that the seeds of a model say of the whole horizon."""
+    if outcome.of_seeds is None:
+        return ""
+    sums = outcome.of_seeds.sum()
+    return f"{sums.min():,.2f} to {sums.max():,.2f}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -20,7 +20,13 @@ from benchmarks.naive import naive_features
 from insiders_assets.assets import customer_features as customer_features_asset
 from insiders_assets.contracts.customers import CUSTOMER_FEATURES, CUSTOMER_PURCHASES, MONTH_TOTALS
 from insiders_assets.contracts.lines import RAW_INVOICES
-from insiders_assets.domain.features import customer_features, customer_purchases, month_totals, net_by_day
+from insiders_assets.domain.features import (
+    customer_features,
+    customer_purchases,
+    month_totals,
+    net_by_day,
+    sales_of_members,
+)
 from insiders_assets.domain.invoices import UCI, with_dropping_rule
 from insiders_assets.partitions import key_of, month_range, shift
 from insiders_assets.sample import DirtShares, Shop, ShopParameters
@@ -233,6 +239,68 @@ def test_appearance_counts_by_month_before_line(engine: DuckDBEngine) -> None:
     assert {name: row["appearance_order"] for name, row in found.items()} == {"7": 1, "8": 2, "9": 3}
 
 
+# -- sales of those who are members at the end of a month
+
+
+def sold_to(
+    engine: DuckDBEngine, rows: Sequence[Row], *members: tuple[dt.date, str], months_ahead: int = 0
+) -> list[Row]:
+    """What members, each with the month at whose end they are, bought and sent back."""
+    by_month = {row["month"]: [one for one in rows if one["month"] == row["month"]] for row in rows}
+    purchases = pa.concat_tables(
+        engine.run(customer_purchases(engine.table(raw(*lines)), month)) for month, lines in by_month.items()
+    )
+    origins, customers = zip(*members, strict=True) if members else ((), ())
+    inside = {"origin": pa.array(origins, pa.date32()), "customer_id": pa.array(customers, pa.string())}
+    wanted = sales_of_members(engine.table(purchases), engine.table(pa.table(inside)), months_ahead)
+    return engine.run(wanted).to_pylist()
+
+
+FEBRUARY = dt.date(2011, 2, 1)
+LATER = (
+    line("7", "1", "2010-12-20", 5),
+    line("7", "2", "2011-01-10", 7),
+    line("7", "3", "2011-01-10 15:00", 2),
+    line("7", "C4", "2011-01-10 16:00", -1),
+    line("8", "5", "2011-01-12", 4),
+    line("8", "C6", "2011-02-03", -3),
+    line("7", "7", "2011-02-05", 9),
+    line("7", "8", "2011-03-05", 11),
+    line("7", "9", "2011-04-05", 13),
+    line("7", "10", "2011-05-05", 17),
+    line(None, "11", "2011-01-10", 99),
+    line("7", "12", "2011-01-11", 99, dropped_by="service_code"),
+)
+
+
+def amounts(rows: Sequence[Row]) -> list[tuple[Any, ...]]:
+    return [(row["customer_id"], f"{row['day']:%m-%d}", row["gross"], row["returns"]) for row in rows]
+
+
+def test_sales_of_members_up_to_the_end_of_the_month_by_day(engine: DuckDBEngine) -> None:
+    both = sold_to(engine, LATER, (JANUARY, "8"), (JANUARY, "7"))
+    assert {row["origin"] for row in both} == {JANUARY}
+    assert amounts(both) == [("7", "12-20", 5, 0), ("7", "01-10", 9, 1), ("8", "01-12", 4, 0)]
+    assert amounts(sold_to(engine, LATER, (JANUARY, "8"))) == [("8", "01-12", 4, 0)]
+    assert sold_to(engine, LATER) == sold_to(engine, LATER, (JANUARY, "6")) == []
+
+
+def test_sales_of_members_in_the_months_after_and_not_before(engine: DuckDBEngine) -> None:
+    after = sold_to(engine, LATER, (JANUARY, "7"), (JANUARY, "8"), months_ahead=3)
+    assert amounts(after) == [("7", "02-05", 9, 0), ("7", "03-05", 11, 0), ("7", "04-05", 13, 0), ("8", "02-03", 0, 3)]
+    assert amounts(sold_to(engine, LATER, (JANUARY, "7"), months_ahead=1)) == [("7", "02-05", 9, 0)]
+
+
+def test_sales_of_members_are_told_apart_by_the_month_at_whose_end_they_are(engine: DuckDBEngine) -> None:
+    told = sold_to(engine, LATER, (FEBRUARY, "7"), (JANUARY, "7"), (dt.date(2010, 12, 1), "8"), months_ahead=2)
+    by_origin = {origin: [row for row in told if row["origin"] == origin] for origin in {row["origin"] for row in told}}
+    assert {f"{origin:%Y-%m}": amounts(rows) for origin, rows in by_origin.items()} == {
+        "2010-12": [("8", "01-12", 4, 0), ("8", "02-03", 0, 3)],
+        "2011-01": [("7", "02-05", 9, 0), ("7", "03-05", 11, 0)],
+        "2011-02": [("7", "03-05", 11, 0), ("7", "04-05", 13, 0)],
+    }
+
+
 # -- what holds for any lines
 
 LINE = st.builds(
@@ -296,12 +364,14 @@ def test_purchases_features_and_days_tell_of_the_same_money(engine: DuckDBEngine
         for name in ("gross_revenue", "monetary_returns", "items_purchased"):
             assert told[name] == sum(row[name] for row in theirs), name
         assert told["net_revenue"] == told["gross_revenue"] - told["monetary_returns"]
-    net = sum(row["net_revenue"] for row in features.values())
-    members = engine.table(pa.table({"customer_id": pa.array(sorted(features), pa.string())}))
-    assert sum(row["net_revenue"] for row in engine.run(net_by_day(lines, members)).to_pylist()) == net
+    sold = sold_to(engine, rows, *((JANUARY, customer) for customer in features))
+    for customer, told in features.items():
+        theirs = [row for row in sold if row["customer_id"] == customer]
+        assert sum(row["gross"] for row in theirs) == told["gross_revenue"]
+        assert sum(row["returns"] for row in theirs) == told["monetary_returns"]
     everybody = engine.run(net_by_day(lines)).to_pylist()
-    assert sum(row["net_revenue"] for row in everybody) == sum(row["line_amount"] for row in rows if counts(row))
-    assert {row["day"] for row in everybody} == {row["invoiced_at"].date() for row in rows if counts(row)}
+    assert sum(row["net"] for row in everybody) == sum(row["line_amount"] for row in rows if counts(row))
+    assert [row["day"] for row in everybody] == sorted({row["invoiced_at"].date() for row in rows if counts(row)})
 
 
 @settings(deadline=None, max_examples=6)

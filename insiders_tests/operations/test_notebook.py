@@ -140,7 +140,9 @@ def test_it_is_kept_beside_the_report_every_cell_run_and_every_recorded_number_f
         "Preferred here",
         "comparisons repeated; every number is the recorded one",
         "there is no honest proof yet",
-        "The naive models are repeated",
+        "Models repeated: 1; every day of their forecasts is the recorded one",
+        "Origins gone through again: 1; every number of backtest and forecast is the recorded one",
+        "No month has followed an origin yet",
     ):
         assert words in sentences
     assert sum("image/png" in one.get("data", {}) for one in outputs(kept)) == 4
@@ -177,7 +179,10 @@ def test_a_cell_that_fails_is_kept_with_its_error_and_fails_no_run(home: Home) -
         assert not told(home)
 
 
-@pytest.mark.parametrize(("table", "column"), [("group_comparisons", "u"), ("revenue_forecast", "net_revenue")])
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("group_comparisons", "u"), ("forecast_origins", "net_revenue"), ("revenue_forecast", "net_revenue")],
+)
 def test_one_changed_number_among_all_stops_the_notebook(
     home: Home, without_comparisons: Path, table: str, column: str
 ) -> None:
@@ -207,7 +212,8 @@ def test_with_the_reference_recipe_the_next_band_is_the_second_segment(home: Hom
     for words in (
         "every number is the recorded one",
         "members were ahead in the month after",
-        "The network in the lake gives the recorded days",
+        "The mean of the 3 networks in the lake gives the recorded days",
+        "How far off everything was one month ahead",
     ):
         assert words in said(notebook)
 

@@ -23,18 +23,22 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from insiders_assets.assets.forecast_history import history_up_to
+from insiders_assets.assets.forecast_origins import SEED
+from insiders_assets.assets.monthly import Month
 from insiders_assets.assets.platform import Platform, open_platform
 from insiders_assets.contracts.catalogue import MONTHLY_TABLES
-from insiders_assets.contracts.customers import CUSTOMER_FEATURES
-from insiders_assets.contracts.forecast import REVENUE_FORECAST
+from insiders_assets.contracts.customers import CUSTOMER_FEATURES, CUSTOMER_PURCHASES
+from insiders_assets.contracts.forecast import FORECAST_ORIGINS
 from insiders_assets.contracts.guarantees import SAME_WINDOW_MEASURES
+from insiders_assets.contracts.lines import RAW_INVOICES
+from insiders_assets.contracts.programme import INSIDERS_MEMBERSHIP
 from insiders_assets.contracts.report import REPORT_FACTS
 from insiders_assets.contracts.segments import TREE_EMBEDDING
 from insiders_assets.domain.clustering import segment
 from insiders_assets.domain.embedding import TREES, in_order_of_appearance
 from insiders_assets.domain.fitted_files import leaves_from_files
-from insiders_assets.domain.forecasting import open_days
-from insiders_assets.domain.network import MODEL_FILE, SCALER_FILE, Network
+from insiders_assets.domain.forecasting.network import LONGEST, MODEL_FILE, SCALER_FILE, SEEDS, Network
 from insiders_assets.operations.running import Progress, Wanted, run
 from insiders_assets.operations.status import STANDS, TableStatus, status
 from insiders_assets.partitions import key_of, month_range
@@ -373,6 +377,36 @@ def test_the_291_brought_525803_net_in_their_last_thirty_days(reference: Referen
     assert cents(net) == Decimal("525803.19")
 
 
+def test_the_thirty_days_after_them_are_forecast_far_below(reference: Reference) -> None:
+    """Autumn's trade is not January's, a group chosen by its past is flattered by it, and at Christmas the shop is
+    shut."""
+    net = reference.one(
+        f"SELECT sum(net_revenue) FROM insiders.revenue_forecast WHERE month = DATE '{MONTH}' AND published "
+        "AND grain = 'day' AND period_start BETWEEN DATE '2011-12-10' AND DATE '2012-01-08'"
+    )
+    assert 150_000 < net < 300_000
+
+
+def test_the_rest_of_december_and_three_months_are_published(reference: Reference) -> None:
+    rows = reference.rows(
+        "SELECT period_start, horizon, days_forecast, trading_days, observed, net_revenue, net_lower_80, net_upper_80 "
+        f"FROM insiders.revenue_forecast WHERE month = DATE '{MONTH}' AND published AND grain = 'month' ORDER BY 1"
+    )
+    first_days = [row[0] for row in rows]
+    assert first_days == month_range(MONTH, dt.date(2012, 3, 1))
+    _, horizons, days, trading, observed, *_ = zip(*rows, strict=True)
+    assert horizons == (0, 1, 2, 3)
+    assert days == (22, 31, 29, 31)
+    # The shop sells on six days a week and was shut from before Christmas until the fourth of January.
+    assert 0 < trading[0] < 15
+    assert 0 < trading[1] < 26
+    assert observed[0] > 0
+    assert observed[1:] == (0, 0, 0)
+    assert rows[0][5] > observed[0]
+    for *_, net, lower, upper in rows:
+        assert lower < net < upper
+
+
 # -- the documents
 
 
@@ -471,23 +505,30 @@ def test_the_kept_forest_puts_every_customer_in_the_same_leaves(reference: Refer
     assert np.array_equal(kept.drop(columns="customer_id").to_numpy(), found)
 
 
-def test_the_kept_network_makes_the_same_forecast(reference: Reference) -> None:
-    network = Network.from_files(reference.files(REVENUE_FORECAST, MODEL_FILE, SCALER_FILE))
-    sold = reference.rows(
-        "SELECT p.invoice_date, sum(p.gross_revenue - p.monetary_returns) FROM insiders.customer_purchases p "
-        f"JOIN insiders.cluster_labels l ON l.customer_id = p.customer_id AND l.month = DATE '{MONTH}' AND {TOP} "
-        "GROUP BY p.invoice_date"
+def test_the_kept_networks_make_the_same_forecast(reference: Reference) -> None:
+    lake, scopes = reference.platform.lake, [key_of(month) for month in MONTHS]
+    history = history_up_to(
+        Month(MONTH, reference.platform, None),
+        lake.dataset(RAW_INVOICES, scopes),
+        lake.dataset(CUSTOMER_PURCHASES, scopes),
+        lake.dataset(INSIDERS_MEMBERSHIP, scopes[-1:]),
     )
-    published = reference.rows(
-        f"SELECT period_start, net_revenue FROM insiders.revenue_forecast WHERE month = DATE '{MONTH}' "
+    assert history
+    assert (history.origin, history.members) == (pd.Timestamp("2011-12-09"), len(reference.customers(TOP)))
+    daily = history.adjusted.iloc[-LONGEST:]
+    is_open = history.is_open.loc[daily.index[0] :]
+    by_seed = []
+    for seed in range(SEED, SEED + SEEDS):
+        files = reference.files(FORECAST_ORIGINS, f"{seed}-{MODEL_FILE}", f"{seed}-{SCALER_FILE}")
+        network = Network.from_files({name.removeprefix(f"{seed}-"): file for name, file in files.items()})
+        by_seed.append(network.forecast(daily, is_open))
+    recorded = reference.rows(
+        f"SELECT period_start, net_revenue FROM insiders.forecast_origins WHERE month = DATE '{MONTH}' "
         "AND model = 'network' AND grain = 'day' ORDER BY period_start"
     )
-    horizon = pd.DatetimeIndex([row[0] for row in published])
-    days = pd.date_range("2010-12-01", "2011-12-09")
-    daily = pd.Series({pd.Timestamp(day): float(money) for day, money in sold}).reindex(days, fill_value=0.0)
-    assert (horizon[0], horizon[-1]) == (pd.Timestamp("2011-12-10"), pd.Timestamp("2012-01-31"))
-    found = network.forecast(daily, open_days(daily, horizon))
-    assert found.to_numpy() == pytest.approx([row[1] for row in published], abs=0.01)
+    assert [row[0] for row in recorded] == pd.date_range("2011-12-10", "2012-03-31").date.tolist()
+    found = pd.concat(by_seed, axis=1).mean(axis=1) * history.season_ahead
+    assert found.to_numpy() == pytest.approx([row[1] for row in recorded], abs=0.01)
     assert found.sum() > 0
 
 

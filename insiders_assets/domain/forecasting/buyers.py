@@ -41,8 +41,7 @@ class Buyers:
 
 def bg_nbd(history: History, seed: int) -> pd.Series:
     """What the members are expected to buy, purchase by purchase, less the returns that go with it."""
-    if len(history.net) < MIN_DAYS:
-        raise CannotForecastError(f"It needs {MIN_DAYS} days of history; there are {len(history.net)}.")
+    history.require(MIN_DAYS)
     clock = (history.is_open * history.season).cumsum()
     buyers = buyers_of(history.purchases, clock, history.origin)
     if (count := int((buyers.repeats > 0).sum())) < MIN_CUSTOMERS:

@@ -24,15 +24,15 @@ from insiders_assets.domain.months import months_between
 
 COMBINATION = "combination"
 LEVELS = (0.50, 0.80, 0.95)
-# Past errors that count: a year tells one season from another, two years' errors are enough for an interval of 95 %.
-ERRORS_TO_WEIGH = 12
-ERRORS_TO_CALIBRATE = 24
+SHOWN = 0.80
+# Of past errors a year counts, for correction, weights and intervals alike: the older ones were made of smaller groups,
+# with less known of the season. With two years the 80 % interval held 89 % of the months of made-up shops.
+MOST_ERRORS = 12
 # A correction counts as if four earlier origins had shown none, a weight as if three had found all voices equal.
 NO_CORRECTION = 4
 EQUAL_ERRORS = 3
 LARGEST_CORRECTION = 0.7
 MARGIN, MIN_ORIGINS = 0.03, 8
-MIN_CONFORMAL = {0.50: 1, 0.80: 4, 0.95: 19}
 MIN_ERRORS = 2
 CONFORMAL, STUDENT, NONE = "conformal", "student", "none"
 
@@ -115,11 +115,6 @@ class Published:
     half_gross: Half
     half_daily: Half
     scale: float
-
-    @property
-    def stepped_aside(self) -> bool:
-        """Whether a naive model is quoted instead of the combination."""
-        return self.model != COMBINATION
 
 
 @dataclass(frozen=True)
@@ -219,10 +214,10 @@ def _published(said: Said, horizon: int, measured: int, known: Sequence[_Known],
     corrected = heard.mul(pd.Series(corrections))
     past.corrected[said.month, horizon] = {name: float(corrected[name].sum()) for name in names}
     errors = [one.errors for one in known if one.errors]
-    weights = _weights(names, errors[-ERRORS_TO_WEIGH:])
+    recent = errors[-MOST_ERRORS:]
+    weights = _weights(names, recent)
     combination = corrected.mul(pd.Series(weights)).sum(axis=1)
     naive = _better_naive(daily, errors)
-    recent = errors[-ERRORS_TO_CALIBRATE:]
     return Published(
         naive or COMBINATION,
         daily[naive] if naive else combination,
@@ -238,7 +233,7 @@ def _published(said: Said, horizon: int, measured: int, known: Sequence[_Known],
 
 def _correction(voice: str, horizon: int, known: Sequence[_Known]) -> float:
     """What a voice has been off by at past origins, as a factor: the median of actual / forecast, drawn towards 1."""
-    pairs = [(one.said.heard(voice, horizon), one.actual.net) for one in known[-ERRORS_TO_WEIGH:]]
+    pairs = [(one.said.heard(voice, horizon), one.actual.net) for one in known[-MOST_ERRORS:]]
     logs = [np.log(actual / expected) for expected, actual in pairs if expected > 0 and actual > 0]
     if not logs:
         return 1.0
@@ -289,9 +284,9 @@ def calibrated(scores: Sequence[float]) -> Half:
     """Half-widths of the intervals from the sizes of n past errors.
 
     Split conformal (Vovk, Gammerman and Shafer 2005; Lei et al. 2018): the quantile at level x (n + 1) of the scores,
-    between two of them by interpolation, where n is large enough for it to exist: 4 origins for 80 %, 19 for 95 %.
-    Below that Student's t with n degrees of freedom about an error of mean zero, from two errors on; with fewer, none.
-    A higher level is never narrower than a lower one.
+    between two of them by interpolation, where n is large enough for it to exist: from 4 on for 80 %, from 19 on for
+    95 %. Below that Student's t with n degrees of freedom about an error of mean zero, from two errors on; with fewer,
+    none. A higher level is never narrower than a lower one. The basis that is told is that of the 80 % interval.
     """
     from scipy.special import stdtrit
 
@@ -300,12 +295,11 @@ def calibrated(scores: Sequence[float]) -> Half:
         return Half(None, NONE, n)
     ordered = np.sort(np.asarray(scores, dtype=float))
     root = float(np.sqrt(np.mean(np.square(ordered))))
-    widths, basis = [], CONFORMAL
-    for level in LEVELS:
-        if n >= MIN_CONFORMAL[level]:
-            place = min(level * (n + 1), float(n))
-            widths.append(float(np.interp(place, np.arange(1, n + 1), ordered)))
-        else:
-            widths.append(root * float(stdtrit(n, (1 + level) / 2)))
-            basis = STUDENT if level <= 0.80 else basis
+    widths = [
+        float(np.interp(level * (n + 1), np.arange(1, n + 1), ordered))
+        if level * (n + 1) <= n
+        else root * float(stdtrit(n, (1 + level) / 2))
+        for level in LEVELS
+    ]
+    basis = CONFORMAL if SHOWN * (n + 1) <= n else STUDENT
     return Half(tuple(np.maximum.accumulate(widths).tolist()), basis, n)

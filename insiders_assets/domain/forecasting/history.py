@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from insiders_assets.domain.forecasting.calendar import StatedDays, month_end, trading_days
+from insiders_assets.domain.forecasting.outcome import CannotForecastError
 from insiders_assets.errors import ContractError, MissingMonthError
 
 MONTHS_AHEAD = 3
@@ -74,6 +75,13 @@ class History:
     def sales_days(self) -> int:
         """Days on which the group's net revenue was not 0."""
         return int((self.net != 0).sum())
+
+    def require(self, days: int, sales_days: int = 0) -> None:
+        """Raise CannotForecastError where the series has fewer than `days`, or sales on fewer than `sales_days`."""
+        if len(self.net) < days:
+            raise CannotForecastError(f"It needs {days} days of history; there are {len(self.net)}.")
+        if self.sales_days < sales_days:
+            raise CannotForecastError(f"It needs {sales_days} days with sales; the history has {self.sales_days}.")
 
     def periods(self) -> list[tuple[int, dt.date, dt.date, dt.date]]:
         """(horizon, first day of the month, first day forecast, last day) of each month of the horizon."""

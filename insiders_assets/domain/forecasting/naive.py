@@ -14,8 +14,7 @@ from insiders_assets.domain.forecasting.outcome import CannotForecastError
 
 def mean_trading_day(history: History, days: int) -> pd.Series:
     """The mean net revenue per trading day of the last `days` days, on each trading day of the horizon."""
-    if len(history.net) < days:
-        raise CannotForecastError(f"It needs {days} days of history; there are {len(history.net)}.")
+    history.require(days)
     trading = int(history.was_open[-days:].sum())
     if not trading:
         raise CannotForecastError(f"The last {days} days hold no trading day.")

@@ -24,7 +24,7 @@ from insiders_assets.domain.forecasting.outcome import CannotForecastError
 MODELS = ("arima", "ets", "theta", "ces")
 VIEWS = ("daily", "trading", "weekly")
 LONGEST = 730
-MIN_DAYS = 84  # twelve weeks
+MIN_DAYS = 112  # sixteen weeks: with three months they are behind the mean trading day
 MIN_SALES_DAYS = 30
 WEEK = 7
 
@@ -33,12 +33,7 @@ def statistical(model: str, view: str) -> Callable[[History, int], pd.Series]:
     """The forecast of one of `MODELS` on one of `VIEWS`, as a model of a history."""
 
     def forecast(history: History, seed: int) -> pd.Series:
-        if len(history.net) < MIN_DAYS:
-            raise CannotForecastError(f"It needs {MIN_DAYS} days of history; there are {len(history.net)}.")
-        if history.sales_days < MIN_SALES_DAYS:
-            raise CannotForecastError(
-                f"It needs {MIN_SALES_DAYS} days with sales; the history has {history.sales_days}."
-            )
+        history.require(MIN_DAYS, MIN_SALES_DAYS)
         money = history.adjusted.to_numpy(dtype=float)[-LONGEST:]
         opened = history.was_open[-LONGEST:]
         expected = _VIEWS[view](model, money, opened, history.will_open)
