@@ -13,11 +13,14 @@ import datetime as dt
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+
+if TYPE_CHECKING:
+    from insiders_assets.contracts.table import Table
 
 SEED, HISTORY_MONTHS = 42, 13
 
@@ -105,7 +108,7 @@ class _Made:
         return plain.assign(**{name: as_floats(sold[name]) for name in ("gross", "returns")})
 
     def _forecast(self, month: dt.date) -> list[dict[str, Any]]:
-        from insiders_assets.contracts.forecast import FORECAST_BACKTEST
+        from insiders_assets.contracts.forecast import FORECAST_BACKTEST, FORECAST_ORIGINS
         from insiders_assets.contracts.table import as_floats
         from insiders_assets.domain.features import net_by_day
         from insiders_assets.domain.forecasting.calendar import StatedDays, last_day_of_data
@@ -120,7 +123,7 @@ class _Made:
         stated, theirs = StatedDays(UCI.holidays), self._sold(month)
         last_day = last_day_of_data(set(shop["day"].dt.date), month, stated)
         history = history_of(month, last_day, shop, theirs, self.labels[month].num_rows, stated)
-        now = pd.DataFrame(origin_rows(history, ask_all(history, SEED), SEED))
+        now = _frame(FORECAST_ORIGINS, origin_rows(history, ask_all(history, SEED), SEED))
         self.origins.append(said_of(now))
         actual = self._actual(month, is_over=(now["horizon"] > 0).all())
         published = replay(self.origins, actual)
@@ -131,7 +134,7 @@ class _Made:
             now[now["grain"] == "month"],
             {horizon: one for (origin, horizon), one in published.items() if origin == month},
             (sums["gross"] - sums["returns"], sums["gross"]),
-            pd.DataFrame(tested, columns=[column.name for column in FORECAST_BACKTEST.columns]),
+            _frame(FORECAST_BACKTEST, tested),
             SEED,
         )
 
@@ -199,6 +202,11 @@ class _Made:
             rows[fact.key] = {**told, "function": None, "library": None, "seed": None}
         matter = Matter(outline, facts, rows, "GBP", published=quoted[0] if quoted else None)
         as_html(report(matter), Teller(Language(ENGLISH), rows, "GBP"), {})
+
+
+def _frame(table: Table, rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Rows of a table with all its columns, also those that no row has."""
+    return pd.DataFrame(rows, columns=table.arrow_schema.names)
 
 
 def main() -> None:

@@ -120,8 +120,8 @@ REVENUE_FORECAST = Table(
         Column(
             "interval_basis",
             TEXT,
-            "What the intervals rest on. conformal: quantiles of past errors; student: so few of them that Student's t "
-            "is used up to the 80 % interval; none: fewer than two. Of the published model.",
+            "What the intervals rest on. conformal: quantiles of past errors (95 %: Student's t); student: so few "
+            "errors that Student's t gives the 80 % too; none: too few for any. Of the published model.",
             nullable=True,
             among=BASES,
         ),

@@ -77,8 +77,8 @@ def _next_month(told: dict[str, str]) -> list[tuple[str, str, str]]:
             told["forecast.net_revenue"],
             "no interval yet" if told["forecast.lower"] == str(NOT_KNOWN) else interval,
         ),
-        ("", "", f"last 30 days: {told['forecast.last_30_days.net_revenue']}"),
-        ("", "", f"a year before: {told['forecast.seasonal_naive.net_revenue']}"),
+        ("", "", f"last 30 days: {told['forecast.last_30_days_actual']}"),
+        ("", "", f"as a year before: {told['forecast.seasonal_naive.net_revenue']}"),
     ]
 
 

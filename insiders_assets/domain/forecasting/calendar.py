@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 MIN_WEEKDAY_DAYS = 56
+MIN_WEEKDAY_SHARE = 0.1
 LONGEST_MEMORY = 430
 MIN_SHARE_OF_SALES_DAYS = 0.9
 _DATE, _DAY_OF_YEAR = "[0-9]{4}-[0-9]{2}-[0-9]{2}", "[0-9]{2}-[0-9]{2}"
@@ -52,8 +53,10 @@ def holiday_calendar(code: str, years: Sequence[int] | range) -> dict[dt.date, s
     """
     import holidays
 
-    country, _, part = code.partition("-")
+    country, dash, part = code.partition("-")
     try:
+        if dash and not part:
+            raise NotImplementedError
         return dict(holidays.country_holidays(country, subdiv=part or None, years=list(years)))
     except NotImplementedError:
         raise ValueError(
@@ -93,9 +96,9 @@ def trading_days(
 ) -> pd.Series:
     """Whether the shop trades, for each day from `first` to `end`, learnt from the days up to `last` alone.
 
-    Closed are: a weekday without any sale in at least eight weeks; a date on which the shop was shut when it last came
-    round (:func:`yearly_closures`); a public holiday, unless the shop has sold on it before, or on most of the others;
-    and what a person says. A day with a sale was open, whatever else is said of it.
+    Closed are: a weekday with hardly a sale in at least eight weeks; a date on which the shop was shut when it last
+    came round (:func:`yearly_closures`); a public holiday, unless the shop sold on the last one of that name, or
+    on most of the others; and what a person says. A day with a sale was open, whatever else is said of it.
 
     Returns
     -------
@@ -105,7 +108,7 @@ def trading_days(
     days = pd.date_range(first, end)
     known = pd.date_range(first, last)
     sold = known.isin(pd.DatetimeIndex([pd.Timestamp(day) for day in sales_days]))
-    weekdays = set(known[sold].weekday) if len(known) >= MIN_WEEKDAY_DAYS else set(range(7))
+    weekdays = _trading_weekdays(pd.Series(sold, index=known))
     closures = yearly_closures(pd.Series(sold, index=known), weekdays)
     closed_holidays = _closed_holidays(stated.holiday_names(first, end), set(known[sold].date), last, weekdays)
     opened = np.array(
@@ -120,6 +123,21 @@ def trading_days(
     )
     opened[: len(known)] |= sold
     return pd.Series(opened, index=days)
+
+
+def _trading_weekdays(sold: pd.Series) -> set[int]:
+    """Weekdays (Monday is 0) on which the shop sells: in the last 430 days at least a tenth as often as on the median
+    one of those with sales, so that a mistyped date opens none for good; or on both of the last two. All, while fewer
+    than eight weeks are known."""
+    if len(sold) < MIN_WEEKDAY_DAYS:
+        return set(range(7))
+    recent = sold.iloc[-LONGEST_MEMORY:]
+    by_weekday = recent.groupby(pd.DatetimeIndex(recent.index).weekday)
+    shares = by_weekday.mean()
+    usual = float(shares[shares > 0].median()) if (shares > 0).any() else 0.0
+    lately = by_weekday.tail(2)
+    both = lately.groupby(pd.DatetimeIndex(lately.index).weekday).all()
+    return {day for day in range(7) if shares[day] > 0 and (shares[day] >= MIN_WEEKDAY_SHARE * usual or both[day])}
 
 
 def yearly_closures(sold: pd.Series, weekdays: Collection[int]) -> set[tuple[int, int]]:
@@ -154,6 +172,7 @@ def _closed_holidays(
 
     A holiday on a weekday that is closed anyway tells nothing. Where none was seen yet, the calendar is believed.
     """
+    named = {day: re.sub(r" \(.*\)$", "", name.partition(";")[0]) for day, name in named.items()}
     seen = {day: day in sold for day in sorted(named) if day <= last and day.weekday() in weekdays}
     opens = {named[day]: opened for day, opened in seen.items()}
     mostly_open = bool(seen) and sum(seen.values()) * 2 > len(seen)
@@ -163,15 +182,16 @@ def _closed_holidays(
 def last_day_of_data(sales_days: Collection[dt.date], month: dt.date, stated: StatedDays | None = None) -> dt.date:
     """The last day that the data cover: the month's end where only closed days follow the last sale, else that sale's.
 
-    Only days up to the month's end count, so a later file changes nothing in it.
+    A month without any sale is over: that it is there at all says that its data are complete. Only days up to the
+    month's end count, so a later file changes nothing in it.
 
     Parameters
     ----------
     sales_days: at least one, none after the month. month: its first day.
     """
     end = month_end(month)
-    last_sale = max(max(sales_days), month)
-    if last_sale >= end:
+    last_sale = max(sales_days)
+    if last_sale < month or last_sale >= end:
         return end
     opened = trading_days(sales_days, min(sales_days), last_sale, end, stated)
     return last_sale if opened.loc[pd.Timestamp(last_sale) + pd.Timedelta(days=1) :].any() else end

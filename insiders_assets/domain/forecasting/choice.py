@@ -18,6 +18,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from insiders_assets.domain.forecasting.history import MONTHS_AHEAD
 from insiders_assets.domain.forecasting.models import NAIVE
 from insiders_assets.domain.forecasting.voices import voices
 from insiders_assets.domain.months import months_between
@@ -168,7 +169,7 @@ def _errors(said: Said, published: Published, corrected: Mapping[str, float], ac
     a_day = scale / max(int(counted.sum()), 1)
     return _Errors(
         abs(net - actual.net) / scale,
-        abs(net * said.gross_per_net - actual.gross) / scale,
+        abs(max(net * said.gross_per_net, 0.0) - actual.gross) / scale,
         abs(float(published.combination.sum()) - actual.net) / scale,
         {name: abs(said.total(name, horizon) - actual.net) / scale for name in NAIVE if name in said.totals},
         (published.net - truth).abs().to_numpy()[counted] / a_day,
@@ -193,8 +194,9 @@ def replay(
         # A month that was not over then is not known then, whatever came of it later.
         unfinished = int(0 in said.totals.index)
         for horizon in said.totals.index:
-            # Of the rest of a month nothing was ever measured: the month after it comes nearest.
-            measured = max(int(horizon), 1)
+            # Of the rest of a month nothing was ever measured: the month after it comes nearest. What follows an
+            # unfinished month is further away than the same month seen from that month's end.
+            measured = max(min(int(horizon) + unfinished, MONTHS_AHEAD), 1) if horizon else 1
             known = [
                 past.known(one, measured, actual[one.month, measured])
                 for one in origins[:place]
@@ -217,18 +219,28 @@ def _published(said: Said, horizon: int, measured: int, known: Sequence[_Known],
     recent = errors[-MOST_ERRORS:]
     weights = _weights(names, recent)
     combination = corrected.mul(pd.Series(weights)).sum(axis=1)
-    naive = _better_naive(daily, errors)
+    naive = _better_naive(daily, recent)
+    if not said.scale(horizon) > 0:  # closed, as far as is known: there is nothing to be a share of
+        recent = []
+    wider = _wider(said) if horizon == 0 else 1.0
     return Published(
         naive or COMBINATION,
         daily[naive] if naive else combination,
         combination,
         weights,
         corrections,
-        calibrated([one.published for one in recent]),
-        calibrated([one.gross for one in recent]),
+        calibrated([one.published * wider for one in recent]),
+        calibrated([one.gross * wider for one in recent]),
         _half_of_days([one.of_days for one in recent if len(one.of_days)]),
         said.scale(horizon),
     )
+
+
+def _wider(said: Said) -> float:
+    """How much further off, in shares, the rest of a month is than the whole month that its errors are taken from: days
+    err by chance, so the fewer they are, the less of it evens out."""
+    days = (said.daily != 0).any(axis=1).groupby(said.horizons).sum()
+    return float(np.sqrt(max(days.get(1, 0) / max(days.get(0, 0), 1), 1.0)))
 
 
 def _correction(voice: str, horizon: int, known: Sequence[_Known]) -> float:
@@ -273,9 +285,9 @@ def _better_naive(daily: pd.DataFrame, errors: Sequence[_Errors]) -> str | None:
 def _half_of_days(errors: Sequence[np.ndarray]) -> Half:
     """Half-widths of a day's intervals, from the errors of the days of n origins, in mean days of the scale.
 
-    The days of a month err together, so origins are counted, not days.
+    The days of a month err together, so origins are counted, not days: four, as for a month's 80 %.
     """
-    if len(errors) < MIN_ERRORS:
+    if SHOWN * (len(errors) + 1) > len(errors):
         return Half(None, NONE, len(errors))
     return Half(tuple(float(width) for width in np.quantile(np.concatenate(errors), LEVELS)), CONFORMAL, len(errors))
 
@@ -286,7 +298,8 @@ def calibrated(scores: Sequence[float]) -> Half:
     Split conformal (Vovk, Gammerman and Shafer 2005; Lei et al. 2018): the quantile at level x (n + 1) of the scores,
     between two of them by interpolation, where n is large enough for it to exist: from 4 on for 80 %, from 19 on for
     95 %. Below that Student's t with n degrees of freedom about an error of mean zero, from two errors on; with fewer,
-    none. A higher level is never narrower than a lower one. The basis that is told is that of the 80 % interval.
+    none: of the twelve errors that count here, 95 % is always Student's. A higher level is never narrower than a lower
+    one. The basis that is told is that of the 80 % interval.
     """
     from scipy.special import stdtrit
 

@@ -20,16 +20,17 @@ from insiders_assets.errors import ContractError, MissingMonthError
 MONTHS_AHEAD = 3
 DAYS_OF_A_YEAR = 364  # whole weeks: the same weekday
 RETURNS_DAYS = 365
+FEWEST_DAYS = 30
 
 
 @dataclass(frozen=True)
 class History:
     """What is known on the day `origin` of a group of members.
 
-    net, gross: daily series to the origin. is_open: bool, from their first day to the end of the horizon. season:
-    factor of each of those days against an average one (:func:`season_of`), 1 where nothing is known. season_years:
-    whole years it was learnt from. members: how many they are. purchases: customer_id, day, gross: one row per member
-    and day with a purchase, to the origin.
+    net, gross: daily series to the origin, from the group's first sale or thirty days before. is_open: bool, from their
+    first day to the end of the horizon. season: factor of each of those days against an average one
+    (:func:`season_of`), 1 where nothing is known. season_years: whole years it was learnt from. members: how many they
+    are. purchases: customer_id, day, gross: one row per member and day with a purchase, to the origin.
     """
 
     month: dt.date
@@ -118,8 +119,7 @@ def history_of(
 
     Raises
     ------
-    ContractError: an amount is not finite. MissingMonthError: there is no sale of anybody up to the month's end, or
-        none in the month's data.
+    ContractError: an amount is not finite. MissingMonthError: there is no sale of anybody up to that day.
     """
     origin = pd.Timestamp(last_day)
     shop = shop[pd.to_datetime(shop["day"]) <= origin]
@@ -140,6 +140,11 @@ def history_of(
 
     gross, returns = daily(sales, "gross"), daily(sales, "returns")
     season, years = season_of(daily(shop, "net"), is_open)
+    # A group that is younger than the shop has no past of noughts: what a model needs, it needs from the first sale on.
+    # The last thirty days stay, for the simplest model.
+    begun = (gross != 0) | (returns != 0)
+    start = min(begun.idxmax(), known[max(len(known) - FEWEST_DAYS, 0)]) if begun.any() else known[0]
+    gross, returns, is_open, season = gross[start:], returns[start:], is_open[start:], season[start:]
     bought = sales[sales["gross"] > 0]
     purchases = pd.DataFrame(
         {
@@ -154,34 +159,48 @@ def history_of(
 def season_of(shop: pd.Series, is_open: pd.Series) -> tuple[pd.Series, int]:
     """The shop's month-of-year factors, for each day of `is_open`, and the whole years that they were learnt from.
 
-    Of each block of twelve months back from the origin: the logarithm of a month's revenue per trading day, less its
-    mean over the twelve; averaged over the blocks, and shrunk by years / (years + 1), because of one year's factor half
-    is that year's luck (the weight that a best linear predictor gives to n equally good measurements of something that
-    varies as much as they err; Robinson 1991). The factors of a year have the geometric mean 1. Of the whole shop, not
-    of the group: the group is chosen by this very past.
+    Of each block of twelve months back from the origin: the logarithm of a month's revenue per trading day, less the
+    trend and the mean over the block; averaged over the blocks, and shrunk by years / (years + 1), because of one
+    year's factor half is that year's luck (the weight that a best linear predictor gives to n equally good measurements
+    of something that varies as much as they err; Robinson 1991). The trend is the median change against the same month
+    of the year before; from one year alone it cannot be told from a season, and with fewer than twelve such pairs it
+    counts in part. The factors of a year have the geometric mean 1. Of the whole shop, not of the group: the group is
+    chosen by this very past.
 
     Parameters
     ----------
     shop: daily net revenue of everybody, to the origin. is_open: bool, from its first day to the end of the horizon.
     """
     flat = pd.Series(1.0, index=is_open.index)
-    opened = is_open.iloc[: len(shop)]
+    logs = _monthly_logs(shop, is_open)
+    pairs = (logs - logs.shift(12)).dropna()
+    slope = float(pairs.median()) / 12 * min(len(pairs) / 12, 1.0) if len(pairs) else 0.0
+    level = logs - slope * np.arange(len(logs))
+    years = []
+    for back in range(len(level) // 12):
+        block = level.iloc[len(level) - 12 * (back + 1) : len(level) - 12 * back]
+        if not np.isinf(block).any():
+            # A month in which the shop was shut has no rate, and so no part in the season.
+            factors = (block - block.mean()).fillna(0.0)
+            years.append(pd.Series(factors.to_numpy(), index=pd.PeriodIndex(block.index).month))
+    if not years:
+        return flat, 0
+    mean = pd.concat(years, axis=1).mean(axis=1) * len(years) / (len(years) + 1)
+    of_days = np.exp(mean.reindex(pd.DatetimeIndex(is_open.index).month).to_numpy())
+    return pd.Series(of_days, index=is_open.index), len(years)
+
+
+def _monthly_logs(shop: pd.Series, is_open: pd.Series) -> pd.Series:
+    """Logarithms of revenue per trading day of the whole months, by month: NaN where there was no trading day, infinite
+    where there was no revenue to take one of."""
     months = pd.DatetimeIndex(shop.index).to_period("M")
-    sums, trading = shop.groupby(months).sum(), opened.groupby(months).sum()
+    sums, trading = shop.groupby(months).sum(), is_open.iloc[: len(shop)].groupby(months).sum()
     if shop.index[0].day > 7:  # a month that begins late, or is not over, has not its own mean day
         sums, trading = sums.iloc[1:], trading.iloc[1:]
     if not pd.Timestamp(shop.index[-1]).is_month_end:
         sums, trading = sums.iloc[:-1], trading.iloc[:-1]
-    rates = (sums / trading).where(trading > 0)
-    years = []
-    for back in range(len(rates) // 12):
-        block = rates.iloc[len(rates) - 12 * (back + 1) : len(rates) - 12 * back]
-        if (block > 0).all():  # a month without sales, or of returns alone, has no logarithm
-            logs = np.log(block)
-            years.append(pd.Series((logs - logs.mean()).to_numpy(), index=pd.PeriodIndex(block.index).month))
-    if not years:
-        return flat, 0
-    mean = pd.concat(years, axis=1).mean(axis=1) * len(years) / (len(years) + 1)
-    return pd.Series(np.exp(mean.reindex(pd.DatetimeIndex(is_open.index).month).to_numpy()), index=is_open.index), len(
-        years
-    )
+    logs = pd.Series(np.nan, index=sums.index)
+    logs[trading > 0] = np.inf
+    sold = (trading > 0) & (sums > 0)
+    logs[sold] = np.log(sums[sold] / trading[sold])
+    return logs

@@ -48,13 +48,18 @@ def origin_rows(history: History, outcomes: Mapping[str, Outcome], seed: int) ->
             }
             if outcome.daily is not None:
                 net = float(outcome.daily.loc[days].sum())
-                row |= {"net_revenue": net, "gross_revenue": net * gross_per_net}
+                row |= {"net_revenue": net, "gross_revenue": _gross(net, gross_per_net)}
                 rows += _day_rows(said, horizon, outcome.daily.loc[days], gross_per_net, trading)
             if outcome.of_seeds is not None:
                 sums = outcome.of_seeds.loc[days].sum()
                 row |= {"seeds_lowest": float(sums.min()), "seeds_highest": float(sums.max())}
             rows.append(row)
     return rows
+
+
+def _gross(net: float, gross_per_net: float) -> float:
+    """Purchases that go with a net revenue; 0 where more is expected back than bought: nothing else is known of it."""
+    return max(net * gross_per_net, 0.0)
 
 
 def _day_rows(said: Row, horizon: int, net: pd.Series, gross_per_net: float, trading: pd.Series) -> Iterator[Row]:
@@ -66,7 +71,7 @@ def _day_rows(said: Row, horizon: int, net: pd.Series, gross_per_net: float, tra
             "period_end": day.date(),
             "horizon": horizon,
             "net_revenue": float(money),
-            "gross_revenue": float(money) * gross_per_net,
+            "gross_revenue": _gross(float(money), gross_per_net),
             "trading_days": int(trading.loc[day]),
         }
 
@@ -79,7 +84,8 @@ def said_of(rows: pd.DataFrame) -> Said:
     told = days.assign(day=index, net_revenue=days["net_revenue"].astype(float), horizon=days["horizon"].astype(int))
     daily = told.pivot_table(index="day", columns="model", values="net_revenue", sort=True)
     horizons = told.groupby("day")["horizon"].first().reindex(daily.index)
-    net, gross = float(told["net_revenue"].abs().sum()), float(days["gross_revenue"].astype(float).abs().sum())
+    bought = told[told["net_revenue"] > 0]
+    net, gross = float(bought["net_revenue"].sum()), float(bought["gross_revenue"].astype(float).sum())
     daily.columns.name = None
     return Said(month, horizons, daily, gross / net if net else 1.0)
 
@@ -115,7 +121,7 @@ def backtest_rows(
                     "net_forecast": net,
                     "net_actual": truth.net,
                     "net_error": (net - truth.net) / abs(truth.net) if truth.net else None,
-                    "gross_forecast": net * said.gross_per_net,
+                    "gross_forecast": _gross(net, said.gross_per_net),
                     "gross_actual": truth.gross,
                     "seconds": seconds.get((said.month, str(name))),
                 }
@@ -167,7 +173,7 @@ def forecast_rows(
             continue
         combined = {**note, "model": COMBINATION, "note": None, "library": library("numpy")}
         net = float(one.combination.sum())
-        combined |= {"net_revenue": net, "gross_revenue": net * said.gross_per_net, "seed": None}
+        combined |= {"net_revenue": net, "gross_revenue": _gross(net, said.gross_per_net), "seed": None}
         rows.append(_month_row(said, combined, one, observed, measured, seed))
         rows += _published_days(said, note, one, seed)
     return rows
@@ -185,7 +191,7 @@ def _month_row(
     start = pd.Timestamp(note["period_start"]).date()
     end = pd.Timestamp(note["period_end"]).date()
     before, before_gross = observed if horizon == 0 else (0.0, 0.0)
-    errors = measured.get((model, max(horizon, 1)))
+    errors = measured.get((model, horizon))
     row: Row = {
         **_named(said.month, model, seed),
         "grain": "month",
@@ -210,7 +216,7 @@ def _month_row(
         row |= interval_ends("net", net, published.half, published.scale)
         row |= interval_ends("gross", gross, published.half_gross, published.scale, least=before_gross)
         row |= {"interval_basis": published.half.basis, "interval_origins": published.half.origins}
-        row["covered_80"] = _coverage(measured, max(horizon, 1))
+        row["covered_80"] = _coverage(measured, horizon)
     return row
 
 
@@ -259,7 +265,7 @@ def _published_days(said: Said, note: Row, published: Published, seed: int) -> I
             "horizon": int(note["horizon"]),
             "published": True,
             "net_revenue": net,
-            "gross_revenue": net * said.gross_per_net,
+            "gross_revenue": _gross(net, said.gross_per_net),
             **ends,
             "interval_basis": published.half_daily.basis,
             "interval_origins": published.half_daily.origins,

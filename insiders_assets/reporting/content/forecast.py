@@ -117,8 +117,8 @@ def _reasons(matter: Matter) -> list[Part]:
         )
     told.append(
         say(
-            "A day on which the shop is expected to be closed counts nothing: a weekday on which it never sells, a "
-            "public holiday, a time of the year at which it was shut when that last came."
+            "A day on which the shop is expected to be closed counts nothing: a weekday on which it does not sell, a "
+            "public holiday if a calendar is set, a week or more of the year at which it was shut when that last came."
         )
     )
     years = matter.value("forecast.season_years")
@@ -167,7 +167,7 @@ def _intervals(matter: Matter) -> Iterator[Part]:
             origins=rests,
         )
     else:
-        yield say("The intervals are as wide as the errors of the last {origins} months say.", origins=rests)
+        yield say("The intervals are made from the errors of the last {origins} months.", origins=rests)
     if matter.value("forecast.covered_80") is not None:
         yield say(
             "Of the past months that had one, the interval of eight in ten held the actual in {covered}.",

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from insiders_assets.domain.forecasting.calendar import (
@@ -55,9 +55,12 @@ def test_a_weekday_is_closed_only_after_eight_weeks_without_a_sale() -> None:
     assert opened(a_day_less, "2024-06-30", "2024-07-07").iloc[-7:].all()
 
 
-def test_one_sale_on_a_weekday_keeps_it_open() -> None:
-    sales = sold("2024-03-01", "2024-06-30") | {dt.date(2024, 4, 6)}
-    assert shut(opened(sales, "2024-06-30", "2024-07-31"), "2024-06-30") == []
+def test_one_sale_on_a_weekday_does_not_open_it_and_two_lately_do() -> None:
+    once = sold("2024-03-01", "2024-06-30") | {dt.date(2024, 4, 6)}
+    closed = shut(opened(once, "2024-06-30", "2024-07-31"), "2024-06-30")
+    assert closed == ["2024-07-06", "2024-07-13", "2024-07-20", "2024-07-27"]
+    lately = once | {dt.date(2024, 6, 22), dt.date(2024, 6, 29)}
+    assert shut(opened(lately, "2024-06-30", "2024-07-31"), "2024-06-30") == []
 
 
 def test_a_day_with_a_sale_was_open_and_the_same_day_later_is_closed_all_the_same() -> None:
@@ -262,6 +265,7 @@ def test_the_end_of_a_month_is_its_last_day() -> None:
     st.lists(st.sampled_from(["2024-06-04", "05-01/05-20", "12-24/01-03", "2024-07-01/2024-08-31"]), max_size=2),
     st.sampled_from(["", "GB-ENG"]),
 )
+@settings(max_examples=50)
 def test_a_day_with_a_sale_is_open_and_no_later_sale_is_seen(
     before: set[int], later: set[int], closed: list[str], holidays: str
 ) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from insiders_assets.domain.forecasting.calendar import StatedDays
@@ -79,7 +79,8 @@ def test_every_day_has_a_place_and_one_without_sales_is_0() -> None:
         }
     )
     history = known("2024-03-31", shop, sales, members=3)
-    assert list(history.net.index) == list(pd.date_range("2024-01-01", "2024-03-31"))
+    # From the group's first sale on; the shop had sold before.
+    assert list(history.net.index) == list(pd.date_range("2024-01-10", "2024-03-31"))
     assert history.net[history.net != 0].to_dict() == {
         pd.Timestamp("2024-01-10"): 37.5,
         pd.Timestamp("2024-02-20"): -7.5,
@@ -91,11 +92,15 @@ def test_every_day_has_a_place_and_one_without_sales_is_0() -> None:
     assert list(history.purchases["gross"]) == [30.0, 12.5]
 
 
-def test_a_group_that_is_new_has_the_whole_of_the_shops_past() -> None:
-    history = known("2024-06-30", constant("2023-01-01", "2024-06-30"), sales_of(constant("2024-06-10", "2024-06-30")))
-    assert len(history.net) == len(history.was_open) == 547
+def test_a_group_that_is_new_begins_with_its_first_sale_or_thirty_days_ago() -> None:
+    shop = constant("2023-01-01", "2024-06-30")
+    history = known("2024-06-30", shop, sales_of(constant("2024-06-10", "2024-06-30")))
+    assert len(history.net) == len(history.was_open) == len(history.adjusted) == 30
     assert (history.net.iloc[:-21] == 0).all()
     assert (history.net.iloc[-21:] == 100).all()
+    older = known("2024-06-30", shop, sales_of(constant("2024-03-01", "2024-06-30")))
+    assert older.net.index[0] == older.is_open.index[0] == older.season.index[0] == pd.Timestamp("2024-03-01")
+    assert older.season_years == 1
 
 
 @pytest.mark.parametrize(
@@ -233,6 +238,7 @@ def test_the_adjusted_series_is_without_the_season() -> None:
 
 
 @given(st.lists(st.floats(0.01, 1e6), min_size=12, max_size=36))
+@settings(max_examples=40)
 def test_the_factors_of_a_year_have_the_geometric_mean_1_and_are_nearer_to_1_than_what_was_seen(
     levels: list[float],
 ) -> None:
@@ -243,4 +249,24 @@ def test_the_factors_of_a_year_have_the_geometric_mean_1_and_are_nearer_to_1_tha
     assert years == len(levels) // 12
     factors = np.log(season.groupby(days.month).first().to_numpy())
     assert factors.mean() == pytest.approx(0, abs=1e-9)
-    assert np.ptp(factors) <= np.ptp(np.log(levels)) * years / (years + 1) + 1e-9
+    # The trend that is taken out changes a year by no more than the levels differ.
+    assert np.ptp(factors) <= 2 * np.ptp(np.log(levels)) * years / (years + 1) + 1e-9
+
+
+@pytest.mark.parametrize("growth", [-0.03, 0.01, 0.03])
+def test_growth_is_no_season_once_two_years_are_known(growth: float) -> None:
+    days = pd.date_range("2021-01-01", "2023-12-31")
+    shop = pd.Series(1_000 * np.exp(growth * ((days.year - 2021) * 12 + days.month)), index=days)
+    season, years = season_of(shop, pd.Series(True, index=pd.date_range("2021-01-01", "2024-03-31")))
+    assert years == 3
+    assert season.to_numpy() == pytest.approx(1.0, abs=1e-9)
+
+
+def test_a_month_in_which_the_shop_is_shut_takes_no_part_in_the_season() -> None:
+    days = pd.date_range("2021-01-01", "2022-12-31")
+    is_open = pd.Series(days.month != 8, index=days)
+    shop = pd.Series(np.where(days.month == 12, 200.0, 100.0), index=days).where(is_open, 0.0)
+    season, years = season_of(shop, is_open)
+    assert years == 2
+    assert season["2022-12-15"] > season["2022-11-15"] == pytest.approx(season["2022-03-15"])
+    assert season["2022-08-15"] == 1.0

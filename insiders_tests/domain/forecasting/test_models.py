@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -153,7 +154,8 @@ def test_the_seasonal_rate_needs_twelve_whole_months() -> None:
 
 @pytest.mark.parametrize("model", [MODELS["ets_weekly"], MODELS[NETWORK]], ids=["statistical", "network"])
 def test_fewer_than_thirty_days_with_sales_are_a_reason(model) -> None:
-    few = constant("2024-06-02", "2024-06-30")
+    few = constant("2024-06-03", "2024-06-30")
+    few[pd.Timestamp("2024-01-01")] = 100.0
     with pytest.raises(CannotForecastError, match="It needs 30 days with sales; the history has 29"):
         model(known("2024-06-30", constant("2024-01-01", "2024-06-30"), sales_of(few)), 0)
 
@@ -184,6 +186,12 @@ def test_the_weekly_view_has_one_rate_for_the_trading_days_of_a_week() -> None:
     said = statistical("ets", "weekly")(known("2024-06-30", rhythm("2024-01-01", "2024-06-30")), 0)
     week = said.iloc[:7]
     assert week[~saturdays(week.index)].nunique() == 1
+
+
+def test_the_weekly_view_goes_on_week_by_week() -> None:
+    daily = constant("2024-01-01", "2024-06-30") + np.arange(182) // 7 * 10
+    said = statistical("ets", "weekly")(known("2024-06-30", daily), 0)
+    assert said.iloc[:21].to_numpy() == pytest.approx(np.repeat([360.0, 370.0, 380.0], 7), rel=1e-3)
 
 
 @pytest.mark.parametrize("name", STATISTICAL_MODELS)
@@ -220,9 +228,9 @@ def test_a_fit_that_fails_is_a_reason(name: str) -> None:
 
 @given(
     st.sampled_from(QUICK),
-    st.lists(st.floats(-1e9, 1e9) | st.just(0.0) | st.floats(0, 10), min_size=12, max_size=16),
+    st.lists(st.floats(-1e9, 1e9) | st.just(0.0) | st.floats(0, 10), min_size=16, max_size=20),
 )
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_a_wild_series_stays_within_its_own_spread_of_its_ends_or_is_a_reason(model: str, weeks: list[float]) -> None:
     daily = pd.Series(np.repeat(weeks, 7), index=pd.date_range(end="2024-06-30", periods=7 * len(weeks)))
     history = known("2024-06-30", constant(f"{daily.index[0]:%Y-%m-%d}", "2024-06-30"), sales_of(daily))
@@ -288,6 +296,8 @@ def test_the_network_is_the_mean_of_three_seeds_and_keeps_their_files(asked: dic
     assert network.of_seeds.nunique(axis=1).max() == 3
     assert network.daily.to_numpy() == pytest.approx(network.of_seeds.mean(axis=1).to_numpy())
     assert set(network.files) == {f"{seed}-{file}" for seed in (7, 8, 9) for file in ("network.keras", "scaler.json")}
+    # When to stop was looked for once.
+    assert len({json.loads(network.files[f"{seed}-scaler.json"])["epochs"] for seed in (7, 8, 9)}) == 1
 
 
 def test_every_model_names_its_library_and_what_it_took(asked: dict[str, Outcome]) -> None:

@@ -423,15 +423,17 @@ def test_errors_of_the_past_stand_with_each_model_and_the_coverage_with_the_publ
     assert rate["origins"] == len(past) == 14
     assert rate["mean_error"] == pytest.approx(past["net_error"].abs().mean())
     assert rate["bias"] == pytest.approx(past["net_error"].mean())
+    # Of the rest of an unfinished month nothing was ever measured.
     rest = ordinary.months.loc[("last_90_days", 0)]
-    assert (rest["origins"], rest["bias"]) == (rate["origins"], rate["bias"])
+    assert rest["origins"] == 0
+    assert pd.isna(rest["bias"])
     # The seasonal model needs a year, so it has fewer origins behind it.
     assert ordinary.months.loc[("seasonal_naive", 1), "origins"] == 11
     judged = ordinary.backtest[(ordinary.backtest["horizon"] == 1) & ordinary.backtest["inside_80"].notna()]
     assert len(judged) == 12
     assert ordinary.quoted.loc[1, "covered_80"] == pytest.approx(judged["inside_80"].astype(bool).mean())
     assert judged["published"].all()
-    assert ordinary.quoted.loc[0, "covered_80"] == ordinary.quoted.loc[1, "covered_80"]
+    assert pd.isna(ordinary.quoted.loc[0, "covered_80"])
 
 
 def test_the_library_and_the_seed_say_what_found_a_row(ordinary: Forecast) -> None:
@@ -578,8 +580,10 @@ def test_a_group_that_is_new_has_a_forecast_of_what_it_began_with() -> None:
     found = forecast(LATE, shop, sales)
     months = found.months.xs(1, level="horizon")
     assert months.loc["last_30_days", "net_revenue"] == pytest.approx(10 * 27)
-    assert months.loc["seasonal_naive", "net_revenue"] == 0
-    assert 0 < found.quoted.loc[1, "net_revenue"] < 270
+    # What the group did not buy a year ago, when it was not there, is no forecast of 0.
+    assert pd.isna(months.loc["seasonal_naive", "net_revenue"])
+    # One of its voices knows the season of the shop.
+    assert found.quoted.loc[1, "net_revenue"] == pytest.approx(10 * 27, rel=0.05)
 
 
 @given(
@@ -587,7 +591,7 @@ def test_a_group_that_is_new_has_a_forecast_of_what_it_began_with() -> None:
     st.sampled_from([0.0, 0.01, 5_000.0]),
     st.integers(1, 29),
 )
-@settings(max_examples=10)
+@settings(max_examples=6)
 def test_whatever_the_members_did_the_tables_hold_their_contracts_without_a_nan(
     of_a_day: list[float], returned: float, last: int
 ) -> None:
