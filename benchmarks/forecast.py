@@ -1,7 +1,7 @@
 """How far off the forecast is, model by model, on made-up shops of 36 and 60 months and on the real file's origins.
 
 Belongs here: the way from a shop's lines to errors through the platform's own domain functions, and the tables of
-`forecast.md`. Does not belong here: the bars that a test holds the figures to.
+`forecast.md`. Does not belong here: any model.
 
 Run it: ``python -m benchmarks.forecast [--only NAME …]`` (half an hour of two cores), which writes
 `benchmarks/forecast.md`. The real file's rows need INSIDERS_REAL_DATA.
