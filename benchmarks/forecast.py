@@ -88,7 +88,7 @@ def backtest(name: str, months: Sequence[ShopMonth], holidays: str = "GB-ENG") -
     members = members_by_items(months)
     shop, sales = pd.concat([one.shop for one in months]), pd.concat([one.sales for one in months])
     stated = StatedDays(holidays)
-    said, seconds, slowest = [], {}, 0.0
+    said, slowest = [], 0.0
     for one in months:
         started = time.perf_counter()
         sold = shop.loc[shop["day"] <= pd.Timestamp(one.month) + pd.offsets.MonthEnd(0)]
@@ -99,9 +99,8 @@ def backtest(name: str, months: Sequence[ShopMonth], holidays: str = "GB-ENG") -
         slowest = max(slowest, time.perf_counter() - started)
         rows = _kept(FORECAST_ORIGINS, origin_rows(history, outcomes, SEED))
         said.append(said_of(rows))
-        seconds |= {(one.month, model): outcome.seconds for model, outcome in outcomes.items()}
     actual = actual_after(months, members, sales, complete=(rows["horizon"] > 0).all())
-    found = backtest_rows(months[-1].month, said, replay(said, actual), actual, seconds)
+    found = backtest_rows(months[-1].month, said, replay(said, actual), actual)
     return Measured(name, _kept(FORECAST_BACKTEST, found), slowest)
 
 

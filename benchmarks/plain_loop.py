@@ -127,7 +127,7 @@ class _Made:
         self.origins.append(said_of(now))
         actual = self._actual(month, is_over=(now["horizon"] > 0).all())
         published = replay(self.origins, actual)
-        tested = backtest_rows(month, self.origins, published, actual, {})
+        tested = backtest_rows(month, self.origins, published, actual)
         sums = theirs.loc[theirs["day"] >= pd.Timestamp(month), ["gross", "returns"]].sum()
         return forecast_rows(
             self.origins[-1],

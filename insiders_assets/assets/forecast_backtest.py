@@ -29,12 +29,7 @@ def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMap
         from insiders_assets.domain.forecasting.records import backtest_rows
 
         history = ForecastHistory(month, forecast_origins, insiders_membership, customer_purchases)
-        monthly = history.rows[history.rows["grain"] == "month"]
-        seconds = {
-            (origin, model): float(took)
-            for origin, model, took in monthly[["month", "model", "seconds"]].dropna().itertuples(index=False)
-        }
-        rows = backtest_rows(month.first_day, history.said, history.published, history.actual, seconds)
+        rows = backtest_rows(month.first_day, history.said, history.published, history.actual)
         return Made(
             rows,
             metadata={

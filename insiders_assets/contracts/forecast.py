@@ -52,7 +52,6 @@ FORECAST_ORIGINS = Table(
         _money("seeds_lowest", "The least that one of the model's seeds says; of models that draw, months only."),
         _money("seeds_highest", "The most that one of them says."),
         Column("note", TEXT, "Why the model cannot forecast, or what to know about its forecast.", nullable=True),
-        Column("seconds", REAL, "Time that the model took; months only.", nullable=True, provenance=True, at_least=0),
         *FOUND_BY,
     ),
 )
@@ -82,7 +81,6 @@ FORECAST_BACKTEST = Table(
             Column(f"inside_{level}", FLAG, f"Whether the actual lay in the {level} % interval.", nullable=True)
             for level in LEVELS
         ),
-        Column("seconds", REAL, "Time that the model took at the origin.", nullable=True, provenance=True, at_least=0),
     ),
 )
 REVENUE_FORECAST = Table(

@@ -143,8 +143,8 @@ def history_of(
     # A group that is younger than the shop has no past of noughts: what a model needs, it needs from the first sale on.
     # The last thirty days stay, for the simplest model.
     begun = (gross != 0) | (returns != 0)
-    start = min(begun.idxmax(), known[max(len(known) - FEWEST_DAYS, 0)]) if begun.any() else known[0]
-    gross, returns, is_open, season = gross[start:], returns[start:], is_open[start:], season[start:]
+    start = min(int(begun.to_numpy().argmax()), max(len(known) - FEWEST_DAYS, 0)) if begun.any() else 0
+    gross, returns, is_open, season = (one.iloc[start:] for one in (gross, returns, is_open, season))
     bought = sales[sales["gross"] > 0]
     purchases = pd.DataFrame(
         {

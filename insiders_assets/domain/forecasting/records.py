@@ -44,7 +44,6 @@ def origin_rows(history: History, outcomes: Mapping[str, Outcome], seed: int) ->
                 "trading_days": int(trading.loc[days].sum()),
                 "season_years": history.season_years,
                 "note": outcome.note,
-                "seconds": outcome.seconds,
             }
             if outcome.daily is not None:
                 net = float(outcome.daily.loc[days].sum())
@@ -95,13 +94,12 @@ def backtest_rows(
     origins: Sequence[Said],
     published: Mapping[tuple[dt.date, int], Published],
     actual: Mapping[tuple[dt.date, int], Actual],
-    seconds: Mapping[tuple[dt.date, str], float],
 ) -> list[Row]:
     """How far off everything was, in the columns of FORECAST_BACKTEST.
 
     Parameters
     ----------
-    published: as :func:`.choice.replay` gives it. seconds: by (origin's month, model).
+    published: as :func:`.choice.replay` gives it.
     """
     rows = []
     for said in origins:
@@ -123,7 +121,6 @@ def backtest_rows(
                     "net_error": (net - truth.net) / abs(truth.net) if truth.net else None,
                     "gross_forecast": _gross(net, said.gross_per_net),
                     "gross_actual": truth.gross,
-                    "seconds": seconds.get((said.month, str(name))),
                 }
                 if name == quoted.model:
                     ends = interval_ends("net", net, quoted.half, quoted.scale)

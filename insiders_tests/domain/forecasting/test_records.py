@@ -113,7 +113,6 @@ def test_of_a_model_that_draws_the_seeds_spread_and_the_seed_are_kept(rows_of_or
     assert network["net_revenue"].to_numpy() == pytest.approx(1.05 * rate)
     assert set(network["seed"]) == {SEED}
     assert set(network["note"]) == {"It was lucky."}
-    assert set(network["seconds"]) == {12.5}
     assert others[["seeds_lowest", "seed"]].isna().all(axis=None)
 
 
@@ -169,7 +168,7 @@ def came(net: float, gross: float | None = None) -> Actual:
 def test_the_error_is_a_signed_share_of_the_size_of_what_came() -> None:
     said = told(month(0), {"last_90_days": 130.0, "network": 90.0}, gross_per_net=1.5)
     actual = {(month(0), 1): came(100.0, 140.0), (month(0), 2): came(-100.0, 20.0), (month(0), 3): came(0.0)}
-    rows = backtest_rows(month(5), [said], replay([said], actual), actual, {(month(0), "network"): 3.25})
+    rows = backtest_rows(month(5), [said], replay([said], actual), actual)
     table = no_nan(kept(FORECAST_BACKTEST, rows)).to_pandas().set_index(["model", "horizon"])
     assert len(table) == 9
     errors = table["net_error"]
@@ -186,8 +185,6 @@ def test_the_error_is_a_signed_share_of_the_size_of_what_came() -> None:
     assert list(table.xs("network")["target"]) == [month(1), month(2), month(3)]
     assert set(table["month"]) == {month(5)}
     assert set(table["origin"]) == {month(0)}
-    assert set(table.xs("network")["seconds"]) == {3.25}
-    assert table.drop(index="network", level="model")["seconds"].isna().all()
     assert set(table.index[table["published"]]) == {(COMBINATION, 1), (COMBINATION, 2), (COMBINATION, 3)}
 
 
@@ -195,7 +192,7 @@ def test_only_months_that_are_over_and_origins_that_spoke_are_measured() -> None
     silent = Said(month(0), pd.Series(dtype=int), pd.DataFrame(), 1.0)
     origins = [silent, told(month(1), {"network": 90.0}), told(month(2), {"network": 90.0})]
     actual = {(month(0), 1): came(1.0), (month(1), 1): came(100.0), (month(1), 2): came(100.0)}
-    rows = backtest_rows(month(3), origins, replay(origins, actual), actual, {})
+    rows = backtest_rows(month(3), origins, replay(origins, actual), actual)
     assert {(row["origin"], row["horizon"]) for row in rows} == {(month(1), 1), (month(1), 2)}
 
 
@@ -204,7 +201,7 @@ def test_the_published_model_alone_has_intervals_and_says_whether_they_held() ->
     nets = [100.0, 110.0, 80.0, 105.0, 96.0, 60.0, 101.0, 160.0]
     actual = {(month(place), 1): came(net) for place, net in enumerate(nets)}
     published = replay(origins, actual)
-    rows = backtest_rows(month(8), origins, published, actual, {})
+    rows = backtest_rows(month(8), origins, published, actual)
     table = no_nan(kept(FORECAST_BACKTEST, rows)).to_pandas().sort_values("origin")
     ends = [f"net_{end}_{level}" for level in SHOWN for end in ("lower", "upper")]
     quoted, other = table[table["published"]], table[~table["published"]]
@@ -304,7 +301,7 @@ def forecast(
                 net = (days["gross"] - days["returns"]).groupby(days["day"]).sum()
                 actual[said.month, later] = Actual(float(net.sum()), float(days["gross"].sum()), net)
     published = replay(origins, actual)
-    found = backtest_rows(origins[-1].month, origins, published, actual, {})
+    found = backtest_rows(origins[-1].month, origins, published, actual)
     backtest = no_nan(kept(FORECAST_BACKTEST, found)).to_pandas()
     now = spoken[-1]
     so_far = sales[(sales["day"].dt.to_period("M") == pd.Period(origins[-1].month, "M")) & (sales["day"] <= end)]
