@@ -14,7 +14,7 @@ import datetime as dt
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -25,7 +25,7 @@ import pandas as pd
 import pyarrow as pa
 
 from benchmarks.shops import HISTORY_MONTHS, ShopMonth, members_by_items, months_of_file, months_of_shop
-from insiders_assets.contracts.forecast import FORECAST_BACKTEST, FORECAST_ORIGINS
+from insiders_assets.contracts.forecast import FORECAST_BACKTEST, FORECAST_ORIGINS, LEVELS
 from insiders_assets.contracts.table import Table
 from insiders_assets.sample import ShopParameters
 
@@ -35,7 +35,6 @@ SEED = 42
 AUGUST = (((12, 24), (1, 3)), ((8, 1), (8, 14)))
 PROCESSES = 2
 WRITTEN = Path(__file__).with_name("forecast.md")
-LEVELS = (50, 80, 95)
 HOW = (
     "Made by `python -m benchmarks.forecast`. An origin is the end of a month; its members are fixed there, and "
     "nothing after it is seen. Errors are shares of the actual net revenue of those members in the month. "
@@ -83,7 +82,7 @@ def backtest(name: str, months: Sequence[ShopMonth], holidays: str = "GB-ENG") -
     from insiders_assets.domain.forecasting.choice import replay
     from insiders_assets.domain.forecasting.history import history_of
     from insiders_assets.domain.forecasting.models import ask_all
-    from insiders_assets.domain.forecasting.records import backtest_rows, origin_rows, said_of
+    from insiders_assets.domain.forecasting.records import actual_after, backtest_rows, origin_rows, said_of
 
     members = members_by_items(months)
     shop, sales = pd.concat([one.shop for one in months]), pd.concat([one.sales for one in months])
@@ -99,7 +98,11 @@ def backtest(name: str, months: Sequence[ShopMonth], holidays: str = "GB-ENG") -
         slowest = max(slowest, time.perf_counter() - started)
         rows = _kept(FORECAST_ORIGINS, origin_rows(history, outcomes, SEED))
         said.append(said_of(rows))
-    actual = actual_after(months, members, sales, complete=(rows["horizon"] > 0).all())
+    complete = bool((rows["horizon"] > 0).all())
+    theirs = pd.concat(
+        [sales[sales["customer_id"].isin(members[one.month])].assign(origin=one.month) for one in months]
+    )
+    actual = actual_after([one.month for one in months], theirs, months[-1 if complete else -2].month)
     found = backtest_rows(months[-1].month, said, replay(said, actual), actual)
     return Measured(name, _kept(FORECAST_BACKTEST, found), slowest)
 
@@ -108,28 +111,6 @@ def _kept(table: Table, rows: list[dict]) -> pd.DataFrame:
     """The rows as the lake would keep them."""
     schema = pa.schema([pa.field(column.name, column.type) for column in table.columns])
     return table.validate(pa.Table.from_pylist(rows, schema=schema)).to_pandas()
-
-
-def actual_after(
-    months: Sequence[ShopMonth], members: Mapping[dt.date, list[str]], sales: pd.DataFrame, complete: bool
-) -> dict:
-    """What the members of each origin brought in the three months after it, as far as they are over."""
-    from insiders_assets.domain.forecasting.choice import Actual
-
-    periods = sales["day"].dt.to_period("M")
-    found = {}
-    over = {one.month for one in months[: None if complete else -1]}
-    for origin in months:
-        theirs = sales["customer_id"].isin(members[origin.month])
-        for horizon in (1, 2, 3):
-            target = pd.Period(origin.month, "M") + horizon
-            if target.start_time.date() not in over:
-                break
-            days = sales[theirs & (periods == target)]
-            net = days["gross"] - days["returns"]
-            gross = float(days["gross"].sum())
-            found[origin.month, horizon] = Actual(float(net.sum()), gross, net.groupby(days["day"]).sum())
-    return found
 
 
 def judged(measured: Measured) -> pd.DataFrame:
@@ -175,7 +156,7 @@ def written(found: Sequence[Measured]) -> str:
     pooled = pd.concat([judged(one) for one in found if one.name != REAL] or [judged(one) for one in found])
     for title, rows in [
         ("All made-up shops, pooled", pooled),
-        *((one.name.capitalize(), judged(one)) for one in found),
+        *((one.name[0].upper() + one.name[1:], judged(one)) for one in found),
     ]:
         for horizon in (1, 3) if title.startswith("All") else (1,):
             ahead = "the next month" if horizon == 1 else "the third month ahead"

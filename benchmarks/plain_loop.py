@@ -113,10 +113,17 @@ class _Made:
         from insiders_assets.domain.features import net_by_day
         from insiders_assets.domain.forecasting.calendar import StatedDays, last_day_of_data
         from insiders_assets.domain.forecasting.choice import replay
-        from insiders_assets.domain.forecasting.history import history_of
+        from insiders_assets.domain.forecasting.history import MONTHS_AHEAD, history_of
         from insiders_assets.domain.forecasting.models import ask_all
-        from insiders_assets.domain.forecasting.records import backtest_rows, forecast_rows, origin_rows, said_of
+        from insiders_assets.domain.forecasting.records import (
+            actual_after,
+            backtest_rows,
+            forecast_rows,
+            origin_rows,
+            said_of,
+        )
         from insiders_assets.domain.invoices import UCI
+        from insiders_assets.partitions import shift
 
         net = self.engine.run(net_by_day(self.engine.table(pa.concat_tables(self.raw.values()))))
         shop = pd.DataFrame({"day": pd.to_datetime(net["day"].to_pandas()), "net": as_floats(net["net"])})
@@ -125,7 +132,9 @@ class _Made:
         history = history_of(month, last_day, shop, theirs, self.labels[month].num_rows, stated)
         now = _frame(FORECAST_ORIGINS, origin_rows(history, ask_all(history, SEED), SEED))
         self.origins.append(said_of(now))
-        actual = self._actual(month, is_over=(now["horizon"] > 0).all())
+        origins, is_over = [said.month for said in self.origins], bool((now["horizon"] > 0).all())
+        sold = self._sold(*origins, months_ahead=MONTHS_AHEAD)
+        actual = actual_after(origins, sold, month if is_over else shift(month, -1))
         published = replay(self.origins, actual)
         tested = backtest_rows(month, self.origins, published, actual)
         sums = theirs.loc[theirs["day"] >= pd.Timestamp(month), ["gross", "returns"]].sum()
@@ -137,29 +146,6 @@ class _Made:
             _frame(FORECAST_BACKTEST, tested),
             SEED,
         )
-
-    def _actual(self, month: dt.date, is_over: bool) -> dict[tuple[dt.date, int], Any]:
-        """What the members of each origin brought in each of the three months after it that are over."""
-        from insiders_assets.domain.forecasting.choice import Actual
-        from insiders_assets.domain.forecasting.history import MONTHS_AHEAD
-        from insiders_assets.partitions import shift
-
-        origins = [said.month for said in self.origins]
-        sold = self._sold(*origins, months_ahead=MONTHS_AHEAD)
-        sold["target"] = sold["day"].dt.to_period("M")
-        last = month if is_over else shift(month, -1)
-        found = {}
-        for origin in origins:
-            for horizon in range(1, MONTHS_AHEAD + 1):
-                target = shift(origin, horizon)
-                if target > last:
-                    break
-                days = sold[(sold["origin"] == origin) & (sold["target"] == pd.Period(target, "M"))]
-                net = days["gross"] - days["returns"]
-                found[origin, horizon] = Actual(
-                    float(net.sum()), float(days["gross"].sum()), net.groupby(days["day"]).sum()
-                )
-        return found
 
     def _report(self, month: dt.date, customers: pa.Table, ranks: pd.Series, forecast: list[dict]) -> None:
         from insiders_assets.contracts.catalogue import MONTHLY_TABLES

@@ -18,7 +18,7 @@ from insiders_assets.assets.monthly import Month
 from insiders_assets.assets.programme_history import member_ids
 from insiders_assets.assets.raw_invoices import profile_in_force
 from insiders_assets.contracts.programme import INSIDE
-from insiders_assets.partitions import key_of, month_of
+from insiders_assets.partitions import key_of, month_of, shift
 from insiders_assets.storage.lake import Dataset
 
 if TYPE_CHECKING:
@@ -98,8 +98,8 @@ class ForecastHistory:
     def actual(self) -> dict[tuple[dt.date, int], Actual]:
         """What the members of each origin brought in each of the three months after it that are over."""
         from insiders_assets.domain.features import sales_of_members
-        from insiders_assets.domain.forecasting.choice import Actual
         from insiders_assets.domain.forecasting.history import MONTHS_AHEAD
+        from insiders_assets.domain.forecasting.records import actual_after
 
         rows = self._membership.arrow(["month", "customer_id", "status"])
         inside = rows.filter(pc.is_in(rows["status"], pa.array(INSIDE))).select(["month", "customer_id"])
@@ -108,20 +108,8 @@ class ForecastHistory:
             sales_of_members(self.engine.table(self._purchases), self.engine.table(members), MONTHS_AHEAD)
         )
         sales = _as_frame(sold.drop_columns(["customer_id"]), ("gross", "returns"))
-        by_origin = dict(list(sales.groupby("origin")))
-        found = {}
-        for scope in self._origins.scopes:
-            origin = month_of(scope)
-            for horizon in range(1, MONTHS_AHEAD + 1):
-                target = pd.Period(origin, "M") + horizon
-                if target > pd.Period(self.month, "M") or (target == pd.Period(self.month, "M") and not self.is_over):
-                    break
-                all_days = by_origin.get(origin, sales.iloc[:0])
-                days = all_days[all_days["day"].dt.to_period("M") == target]
-                gross, returns = float(days["gross"].sum()), float(days["returns"].sum())
-                daily = (days["gross"] - days["returns"]).groupby(days["day"]).sum()
-                found[origin, horizon] = Actual(gross - returns, gross, daily)
-        return found
+        last_over = self.month if self.is_over else shift(self.month, -1)
+        return actual_after([month_of(scope) for scope in self._origins.scopes], sales, last_over)
 
     @cached_property
     def published(self) -> dict[tuple[dt.date, int], Published]:

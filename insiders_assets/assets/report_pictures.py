@@ -110,7 +110,8 @@ def _movement(matter: Matter, teller: Teller) -> bytes | None:
 
 
 def _forecast(matter: Matter, teller: Teller) -> bytes | None:
-    from insiders_assets.reporting.pictures.month import LEVELS, forecast_fan
+    from insiders_assets.contracts.forecast import LEVELS
+    from insiders_assets.reporting.pictures.month import forecast_fan
 
     if matter.value("forecast.net_revenue") is None:
         return None

@@ -10,7 +10,7 @@ import pandas as pd
 from insiders_assets.assets.forecast_history import ForecastHistory
 from insiders_assets.assets.forecast_origins import SEED
 from insiders_assets.assets.monthly import Made, Month, monthly_asset, shown_as_table
-from insiders_assets.contracts.forecast import REVENUE_FORECAST
+from insiders_assets.contracts.forecast import LEVELS, REVENUE_FORECAST
 from insiders_assets.storage.lake import Dataset
 
 
@@ -70,7 +70,7 @@ def _fan(past: pd.Series, rows: list[dict[str, Any]], currency: str) -> dict[str
     """What the members brought and what is published, as a picture; nothing where nothing is published."""
     from insiders_assets.reporting.charts import as_markdown
     from insiders_assets.reporting.language import ENGLISH, Language
-    from insiders_assets.reporting.pictures.month import LEVELS, forecast_fan
+    from insiders_assets.reporting.pictures.month import forecast_fan
 
     coming = [
         (

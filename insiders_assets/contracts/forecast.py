@@ -7,9 +7,10 @@ measured (:mod:`insiders_assets.domain.forecasting`), and what was sold.
 from insiders_assets.contracts.found_by import FOUND_BY
 from insiders_assets.contracts.table import DATE, FLAG, REAL, TEXT, WHOLE, Column, Table
 
-LEVELS = (50, 80, 95)
+COMBINATION = "combination"
+LEVELS = (50, 80, 95)  # of the intervals, in percent
 GRAINS = ("day", "month")
-BASES = ("conformal", "student", "none")
+BASES = CONFORMAL, STUDENT, NONE = "conformal", "student", "none"
 
 
 def _money(name: str, description: str) -> Column:
@@ -26,6 +27,13 @@ def _ends(measure: str, words: str) -> tuple[Column, ...]:
 
 
 _GRAIN = Column("grain", TEXT, "day: one day; month: a calendar month.", key=True, among=GRAINS)
+_SEASON_YEARS = Column(
+    "season_years",
+    WHOLE,
+    "Whole years from which the shop's season is known; months only.",
+    nullable=True,
+    at_least=0,
+)
 _HORIZON = "Months from the month at whose end it was said: 0 is the rest of that month, where its data stop early."
 
 FORECAST_ORIGINS = Table(
@@ -42,13 +50,7 @@ FORECAST_ORIGINS = Table(
         _money("net_revenue", "Expected purchases less returns of the period; empty where the model cannot forecast."),
         _money("gross_revenue", "Expected purchases: net revenue and the group's usual share of returns."),
         Column("trading_days", WHOLE, "Days of the period on which the shop is expected to trade.", at_least=0),
-        Column(
-            "season_years",
-            WHOLE,
-            "Whole years from which the shop's season is known; months only.",
-            nullable=True,
-            at_least=0,
-        ),
+        _SEASON_YEARS,
         _money("seeds_lowest", "The least that one of the model's seeds says; of models that draw, months only."),
         _money("seeds_highest", "The most that one of them says."),
         Column("note", TEXT, "Why the model cannot forecast, or what to know about its forecast.", nullable=True),
@@ -126,13 +128,7 @@ REVENUE_FORECAST = Table(
         Column("interval_origins", WHOLE, "Past origins whose errors they rest on.", nullable=True, at_least=0),
         Column("days_forecast", WHOLE, "Calendar days of the period that are forecast.", at_least=0),
         Column("trading_days", WHOLE, "Of them, days on which the shop is expected to trade.", at_least=0),
-        Column(
-            "season_years",
-            WHOLE,
-            "Whole years from which the shop's season is known; months only.",
-            nullable=True,
-            at_least=0,
-        ),
+        _SEASON_YEARS,
         Column("observed", REAL, "Net revenue of the period's days that are already in the data.", precision=2),
         Column(
             "weight",

@@ -38,7 +38,8 @@ from insiders_assets.contracts.segments import TREE_EMBEDDING
 from insiders_assets.domain.clustering import segment
 from insiders_assets.domain.embedding import TREES, in_order_of_appearance
 from insiders_assets.domain.fitted_files import leaves_from_files
-from insiders_assets.domain.forecasting.network import LONGEST, MODEL_FILE, SCALER_FILE, SEEDS, Network
+from insiders_assets.domain.forecasting.history import LONGEST
+from insiders_assets.domain.forecasting.network import MODEL_FILE, SCALER_FILE, SEEDS, Network
 from insiders_assets.operations.running import Progress, Wanted, run
 from insiders_assets.operations.status import STANDS, TableStatus, status
 from insiders_assets.partitions import key_of, month_range

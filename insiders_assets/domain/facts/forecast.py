@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 
+from insiders_assets.contracts.forecast import COMBINATION, LEVELS
 from insiders_assets.domain.facts.fact import COUNT, CURRENCY, DAYS, MEMBER, SHARE, Fact, Outline, one_row
 from insiders_assets.domain.messages import Message, say
 
@@ -12,7 +13,7 @@ SOURCE = "revenue_forecast"
 FOUND = "forecasting.choice.replay"
 # Those that a reader is shown, of all; the rest stand in the table.
 MODELS = {
-    "combination": say("combination of all models"),
+    COMBINATION: say("combination of all models"),
     "seasonal_naive": say("same days a year before, per trading day"),
     "last_30_days": say("mean trading day of the last 30 days"),
     "last_90_days": say("mean trading day of the last 90 days"),
@@ -21,7 +22,6 @@ MODELS = {
     "bg_nbd": say("purchases of each member (BG/NBD)"),
     "network": say("neural network"),
 }
-LEVELS = (50, 80, 95)
 NET = "coalesce(sum(p.gross_revenue) - sum(p.monetary_returns), 0)"
 ORIGINS = say("past months on which it was tested")
 ACTUAL = say("actual net revenue of each of those months")

@@ -54,14 +54,15 @@ def holiday_calendar(code: str, years: Sequence[int] | range) -> dict[dt.date, s
     import holidays
 
     country, dash, part = code.partition("-")
+    unknown = ValueError(
+        f"there is no holiday calendar {code!r}; write a country, or a country and its part: GB-ENG, BR-SP"
+    )
+    if dash and not part:
+        raise unknown
     try:
-        if dash and not part:
-            raise NotImplementedError
         return dict(holidays.country_holidays(country, subdiv=part or None, years=list(years)))
-    except NotImplementedError:
-        raise ValueError(
-            f"there is no holiday calendar {code!r}; write a country, or a country and its part: GB-ENG, BR-SP"
-        ) from None
+    except NotImplementedError:  # what the package says of a country or part that it does not know
+        raise unknown from None
 
 
 def checked_period(text: str) -> str:

@@ -18,14 +18,15 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from insiders_assets.contracts.forecast import COMBINATION, CONFORMAL, NONE, STUDENT
+from insiders_assets.contracts.forecast import LEVELS as PERCENT
 from insiders_assets.domain.forecasting.history import MONTHS_AHEAD
 from insiders_assets.domain.forecasting.models import NAIVE
 from insiders_assets.domain.forecasting.voices import voices
 from insiders_assets.domain.months import months_between
 
-COMBINATION = "combination"
-LEVELS = (0.50, 0.80, 0.95)
 SHOWN = 0.80
+LEVELS = tuple(percent / 100 for percent in PERCENT)
 # Of past errors a year counts, for correction, weights and intervals alike: the older ones were made of smaller groups,
 # with less known of the season. With two years the 80 % interval held 89 % of the months of made-up shops.
 MOST_ERRORS = 12
@@ -35,7 +36,11 @@ EQUAL_ERRORS = 3
 LARGEST_CORRECTION = 0.7
 MARGIN, MIN_ORIGINS = 0.03, 8
 MIN_ERRORS = 2
-CONFORMAL, STUDENT, NONE = "conformal", "student", "none"
+
+
+def gross_of(net: float, gross_per_net: float) -> float:
+    """Purchases that go with a net revenue; 0 where more is expected back than bought: nothing else is known of it."""
+    return max(net * gross_per_net, 0.0)
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,10 @@ class Said:
     def voices(self) -> pd.DataFrame:
         """By month of the horizon: families' totals, each the total of the family's days."""
         return voices(self.daily).groupby(self.horizons).sum()
+
+    def gross(self, net: float) -> float:
+        """The purchases that go with a net revenue, as :func:`gross_of` has it."""
+        return gross_of(net, self.gross_per_net)
 
     def total(self, model: str, horizon: int) -> float:
         """A model's total of a month; NaN where it could not forecast."""
@@ -88,6 +97,12 @@ class Actual:
     net: float
     gross: float
     daily: pd.Series
+
+    @classmethod
+    def of_sales(cls, sales: pd.DataFrame) -> Actual:
+        """What rows of sales (day, gross, returns) come to."""
+        net = sales["gross"] - sales["returns"]
+        return cls(float(net.sum()), float(sales["gross"].sum()), net.groupby(sales["day"]).sum())
 
 
 @dataclass(frozen=True)
@@ -145,7 +160,6 @@ class _Past:
     """What is known of earlier origins, by (origin, horizon), filled as the replay goes on."""
 
     def __init__(self) -> None:
-        self.corrected: dict[tuple[dt.date, int], dict[str, float]] = {}
         self.published: dict[tuple[dt.date, int], Published] = {}
         self._known: dict[tuple[dt.date, int], _Known] = {}
 
@@ -154,14 +168,14 @@ class _Past:
         key = (said.month, horizon)
         if key not in self._known:
             published = self.published[key]
-            errors = _errors(said, published, self.corrected[key], actual) if published.scale > 0 else None
+            errors = _errors(said, horizon, published, actual) if published.scale > 0 else None
             self._known[key] = _Known(said, actual, errors)
         return self._known[key]
 
 
-def _errors(said: Said, published: Published, corrected: Mapping[str, float], actual: Actual) -> _Errors:
+def _errors(said: Said, horizon: int, published: Published, actual: Actual) -> _Errors:
     net, scale = float(published.net.sum()), published.scale
-    horizon = int(said.horizons.loc[published.net.index[0]])
+    corrected = {name: factor * said.heard(name, horizon) for name, factor in published.corrections.items()}
     squares = {name: (expected - actual.net) ** 2 for name, expected in corrected.items()}
     mean = float(np.mean(list(squares.values())))
     truth = actual.daily.reindex(published.net.index, fill_value=0.0)
@@ -169,7 +183,7 @@ def _errors(said: Said, published: Published, corrected: Mapping[str, float], ac
     a_day = scale / max(int(counted.sum()), 1)
     return _Errors(
         abs(net - actual.net) / scale,
-        abs(max(net * said.gross_per_net, 0.0) - actual.gross) / scale,
+        abs(said.gross(net) - actual.gross) / scale,
         abs(float(published.combination.sum()) - actual.net) / scale,
         {name: abs(said.total(name, horizon) - actual.net) / scale for name in NAIVE if name in said.totals},
         (published.net - truth).abs().to_numpy()[counted] / a_day,
@@ -204,17 +218,16 @@ def replay(
                 and (one.month, measured) in past.published
                 and months_between(one.month, said.month) >= measured + unfinished
             ]
-            past.published[said.month, int(horizon)] = _published(said, int(horizon), measured, known, past)
+            past.published[said.month, int(horizon)] = _published(said, int(horizon), measured, known)
     return past.published
 
 
-def _published(said: Said, horizon: int, measured: int, known: Sequence[_Known], past: _Past) -> Published:
+def _published(said: Said, horizon: int, measured: int, known: Sequence[_Known]) -> Published:
     daily = said.daily[said.horizons == horizon]
     heard = voices(daily)
     names = [str(name) for name in heard.columns]
     corrections = {name: _correction(name, measured, known) for name in names}
     corrected = heard.mul(pd.Series(corrections))
-    past.corrected[said.month, horizon] = {name: float(corrected[name].sum()) for name in names}
     errors = [one.errors for one in known if one.errors]
     recent = errors[-MOST_ERRORS:]
     weights = _weights(names, recent)

@@ -21,6 +21,9 @@ MONTHS_AHEAD = 3
 DAYS_OF_A_YEAR = 364  # whole weeks: the same weekday
 RETURNS_DAYS = 365
 FEWEST_DAYS = 30
+# Of what is fitted: beyond two years its time grows, and what it learns does not.
+LONGEST = 730
+MIN_SALES_DAYS = 30
 
 
 @dataclass(frozen=True)
@@ -121,22 +124,20 @@ def history_of(
     ------
     ContractError: an amount is not finite. MissingMonthError: there is no sale of anybody up to that day.
     """
-    origin = pd.Timestamp(last_day)
-    shop = shop[pd.to_datetime(shop["day"]) <= origin]
-    sales = sales[pd.to_datetime(sales["day"]) <= origin]
+    shop, sales = (rows.assign(day=pd.to_datetime(rows["day"])) for rows in (shop, sales))
+    shop, sales = (rows[rows["day"] <= pd.Timestamp(last_day)] for rows in (shop, sales))
     amounts = [shop["net"], sales["gross"], sales["returns"]]
     if not all(np.isfinite(amount.to_numpy(float)).all() for amount in amounts):
         raise ContractError("The sales hold amounts that are not finite.")
     if shop.empty:
         raise MissingMonthError(f"There is no sale up to {last_day}.", "Land that month, or declare it empty.")
-    first = pd.to_datetime(shop["day"]).min().date()
+    first = shop["day"].min().date()
     end = month_end((pd.Period(month, "M") + MONTHS_AHEAD).start_time.date())
-    is_open = trading_days(set(pd.to_datetime(shop["day"]).dt.date), first, last_day, end, stated)
+    is_open = trading_days(set(shop["day"].dt.date), first, last_day, end, stated)
     known = pd.date_range(first, last_day)
 
     def daily(frame: pd.DataFrame, column: str) -> pd.Series:
-        by_day = frame.groupby(pd.to_datetime(frame["day"]))[column].sum()
-        return by_day.reindex(known, fill_value=0.0).astype(float)
+        return frame.groupby("day")[column].sum().reindex(known, fill_value=0.0).astype(float)
 
     gross, returns = daily(sales, "gross"), daily(sales, "returns")
     season, years = season_of(daily(shop, "net"), is_open)
@@ -149,7 +150,7 @@ def history_of(
     purchases = pd.DataFrame(
         {
             "customer_id": bought["customer_id"].to_numpy(object),
-            "day": pd.to_datetime(bought["day"]).to_numpy(),
+            "day": bought["day"].to_numpy(),
             "gross": bought["gross"].to_numpy(float),
         }
     )

@@ -12,24 +12,26 @@ from insiders_assets.domain.forecasting.history import DAYS_OF_A_YEAR, History
 from insiders_assets.domain.forecasting.outcome import CannotForecastError
 
 
-def mean_trading_day(history: History, days: int) -> pd.Series:
-    """The mean net revenue per trading day of the last `days` days, on each trading day of the horizon."""
-    history.require(days)
+def mean_trading_day(history: History, money: pd.Series, days: int) -> pd.Series:
+    """The mean of `money`, a daily series of the history, per trading day of the last `days` days, on each trading day
+    of the horizon."""
     trading = int(history.was_open[-days:].sum())
     if not trading:
         raise CannotForecastError(f"The last {days} days hold no trading day.")
-    rate = float(history.net.iloc[-days:].sum()) / trading
+    rate = float(money.iloc[-days:].sum()) / trading
     return pd.Series(np.where(history.will_open, rate, 0.0), index=history.horizon)
 
 
 def last_30_days(history: History, seed: int) -> pd.Series:
     """The mean trading day of the last 30 days."""
-    return mean_trading_day(history, 30)
+    history.require(30)
+    return mean_trading_day(history, history.net, 30)
 
 
 def last_90_days(history: History, seed: int) -> pd.Series:
     """The mean trading day of the last 90 days."""
-    return mean_trading_day(history, 90)
+    history.require(90)
+    return mean_trading_day(history, history.net, 90)
 
 
 def seasonal_naive(history: History, seed: int) -> pd.Series:
@@ -55,8 +57,4 @@ def seasonal_rate(history: History, seed: int) -> pd.Series:
     """The mean trading day of the last 90 days without the shop's season, which each day of the horizon gets back."""
     if not history.season_years:
         raise CannotForecastError("It needs twelve whole months of the shop's sales, to know its season.")
-    trading = int(history.was_open[-90:].sum())
-    if not trading:
-        raise CannotForecastError("The last 90 days hold no trading day.")
-    rate = float(history.adjusted.iloc[-90:].sum()) / trading
-    return pd.Series(np.where(history.will_open, rate, 0.0) * history.season_ahead, index=history.horizon)
+    return mean_trading_day(history, history.adjusted, 90) * history.season_ahead

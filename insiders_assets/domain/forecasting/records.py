@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from insiders_assets.contracts.forecast import COMBINATION, LEVELS
 from insiders_assets.contracts.found_by import library
 from insiders_assets.contracts.table import or_null
 from insiders_assets.domain.forecasting.calendar import month_end
-from insiders_assets.domain.forecasting.choice import COMBINATION, LEVELS, Actual, Half, Published, Said
-from insiders_assets.domain.forecasting.history import History
+from insiders_assets.domain.forecasting.choice import Actual, Half, Published, Said, gross_of
+from insiders_assets.domain.forecasting.history import MONTHS_AHEAD, History
 from insiders_assets.domain.forecasting.models import LIBRARIES, NETWORK
 from insiders_assets.domain.forecasting.outcome import Outcome
 from insiders_assets.domain.forecasting.voices import speaker
@@ -47,18 +48,13 @@ def origin_rows(history: History, outcomes: Mapping[str, Outcome], seed: int) ->
             }
             if outcome.daily is not None:
                 net = float(outcome.daily.loc[days].sum())
-                row |= {"net_revenue": net, "gross_revenue": _gross(net, gross_per_net)}
+                row |= {"net_revenue": net, "gross_revenue": gross_of(net, gross_per_net)}
                 rows += _day_rows(said, horizon, outcome.daily.loc[days], gross_per_net, trading)
             if outcome.of_seeds is not None:
                 sums = outcome.of_seeds.loc[days].sum()
                 row |= {"seeds_lowest": float(sums.min()), "seeds_highest": float(sums.max())}
             rows.append(row)
     return rows
-
-
-def _gross(net: float, gross_per_net: float) -> float:
-    """Purchases that go with a net revenue; 0 where more is expected back than bought: nothing else is known of it."""
-    return max(net * gross_per_net, 0.0)
 
 
 def _day_rows(said: Row, horizon: int, net: pd.Series, gross_per_net: float, trading: pd.Series) -> Iterator[Row]:
@@ -70,7 +66,7 @@ def _day_rows(said: Row, horizon: int, net: pd.Series, gross_per_net: float, tra
             "period_end": day.date(),
             "horizon": horizon,
             "net_revenue": float(money),
-            "gross_revenue": _gross(float(money), gross_per_net),
+            "gross_revenue": gross_of(float(money), gross_per_net),
             "trading_days": int(trading.loc[day]),
         }
 
@@ -89,6 +85,27 @@ def said_of(rows: pd.DataFrame) -> Said:
     return Said(month, horizons, daily, gross / net if net else 1.0)
 
 
+def actual_after(
+    origins: Sequence[dt.date], sales: pd.DataFrame, last_over: dt.date
+) -> dict[tuple[dt.date, int], Actual]:
+    """What the members of each origin brought in each of the months after it that are over, by (origin, horizon).
+
+    Parameters
+    ----------
+    origins: first days of months. sales: origin, day, gross, returns: of the members of each origin, in the months
+        after it. last_over: first day of the last month whose data are complete.
+    """
+    of_month = dict(list(sales.groupby(["origin", sales["day"].dt.to_period("M")])))
+    found = {}
+    for origin in origins:
+        for horizon in range(1, MONTHS_AHEAD + 1):
+            target = pd.Period(origin, "M") + horizon
+            if target > pd.Period(last_over, "M"):
+                break
+            found[origin, horizon] = Actual.of_sales(of_month.get((origin, target), sales.iloc[:0]))
+    return found
+
+
 def backtest_rows(
     month: dt.date,
     origins: Sequence[Said],
@@ -103,7 +120,7 @@ def backtest_rows(
     """
     rows = []
     for said in origins:
-        for horizon in (1, 2, 3):
+        for horizon in range(1, MONTHS_AHEAD + 1):
             truth, quoted = actual.get((said.month, horizon)), published.get((said.month, horizon))
             if truth is None or quoted is None:
                 continue
@@ -119,15 +136,14 @@ def backtest_rows(
                     "net_forecast": net,
                     "net_actual": truth.net,
                     "net_error": (net - truth.net) / abs(truth.net) if truth.net else None,
-                    "gross_forecast": _gross(net, said.gross_per_net),
+                    "gross_forecast": said.gross(net),
                     "gross_actual": truth.gross,
                 }
                 if name == quoted.model:
                     ends = interval_ends("net", net, quoted.half, quoted.scale)
                     row |= ends
                     for level in LEVELS if ends else ():
-                        shown = round(level * 100)
-                        row[f"inside_{shown}"] = ends[f"net_lower_{shown}"] <= truth.net <= ends[f"net_upper_{shown}"]
+                        row[f"inside_{level}"] = ends[f"net_lower_{level}"] <= truth.net <= ends[f"net_upper_{level}"]
                 rows.append(row)
     return rows
 
@@ -138,8 +154,8 @@ def interval_ends(measure: str, point: float, half: Half, scale: float, least: f
         return {}
     found: Row = {}
     for level, width in zip(LEVELS, half.widths, strict=True):
-        found[f"{measure}_lower_{level * 100:.0f}"] = min(max(point - width * scale, least), point)
-        found[f"{measure}_upper_{level * 100:.0f}"] = point + width * scale
+        found[f"{measure}_lower_{level}"] = min(max(point - width * scale, least), point)
+        found[f"{measure}_upper_{level}"] = point + width * scale
     return found
 
 
@@ -170,7 +186,7 @@ def forecast_rows(
             continue
         combined = {**note, "model": COMBINATION, "note": None, "library": library("numpy")}
         net = float(one.combination.sum())
-        combined |= {"net_revenue": net, "gross_revenue": _gross(net, said.gross_per_net), "seed": None}
+        combined |= {"net_revenue": net, "gross_revenue": said.gross(net), "seed": None}
         rows.append(_month_row(said, combined, one, observed, measured, seed))
         rows += _published_days(said, note, one, seed)
     return rows
@@ -262,7 +278,7 @@ def _published_days(said: Said, note: Row, published: Published, seed: int) -> I
             "horizon": int(note["horizon"]),
             "published": True,
             "net_revenue": net,
-            "gross_revenue": _gross(net, said.gross_per_net),
+            "gross_revenue": said.gross(net),
             **ends,
             "interval_basis": published.half_daily.basis,
             "interval_origins": published.half_daily.origins,

@@ -5,8 +5,7 @@ here: the models' own mathematics (Nixtla's statsforecast; Hyndman and Khandakar
 smoothing, Assimakopoulos and Nikolopoulos 2000 for Theta, Svetunkov et al. 2022 for complex exponential smoothing).
 
 Each view is taken of the series without the shop's season of the year, which the forecast gets back: no model here can
-learn a year from one or two of them. The series is cut to its last two years, beyond which the models' time grows and
-what they learn does not.
+learn a year from one or two of them. The series is cut to its last two years (:data:`.history.LONGEST`).
 """
 
 from __future__ import annotations
@@ -18,14 +17,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from insiders_assets.domain.forecasting.history import History
+from insiders_assets.domain.forecasting.history import LONGEST, MIN_SALES_DAYS, History
 from insiders_assets.domain.forecasting.outcome import CannotForecastError
 
 MODELS = ("arima", "ets", "theta", "ces")
 VIEWS = ("daily", "trading", "weekly")
-LONGEST = 730
 MIN_DAYS = 112  # sixteen weeks: with three months they are behind the mean trading day
-MIN_SALES_DAYS = 30
 WEEK = 7
 
 
@@ -52,7 +49,7 @@ def _trading(model: str, money: np.ndarray, opened: np.ndarray, will_open: np.nd
     days = int(will_open.sum())
     expected = np.zeros(len(will_open))
     if days:
-        # Four weeks' worth is enough to tell a six-day week from a seven-day one, holidays or not.
+        # Of the median week: one with holidays is no ordinary week.
         per_week = int(np.clip(np.median(_by_week(opened.astype(float)).sum(axis=1)), 1, WEEK))
         expected[will_open] = _continued(model, money[opened], days, per_week)
     return expected

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 
-from insiders_assets.domain.facts.forecast import LEVELS, model_words
+from insiders_assets.contracts.forecast import COMBINATION, LEVELS, NONE, STUDENT
+from insiders_assets.domain.facts.forecast import model_words
 from insiders_assets.domain.messages import say
 from insiders_assets.reporting.content.matter import NOT_THERE, Matter, figure
 from insiders_assets.reporting.document import Block, Capital, Cell, Figure, Heading, Paragraph, Part, Table
@@ -141,7 +142,7 @@ def _cautions(matter: Matter) -> list[Part]:
 
 
 def _chosen(matter: Matter) -> Iterator[Part]:
-    if matter.published is not None and matter.published["model"] != "combination":
+    if matter.published is not None and matter.published["model"] != COMBINATION:
         yield say(
             "Published is a simple rule, {model}: in the past months it was nearer than the combination by more than "
             "three points of a hundred.",
@@ -155,12 +156,12 @@ def _chosen(matter: Matter) -> Iterator[Part]:
 
 
 def _intervals(matter: Matter) -> Iterator[Part]:
-    basis = matter.published["interval_basis"] if matter.published else "none"
-    if basis == "none":
+    basis = matter.published["interval_basis"] if matter.published else NONE
+    if basis == NONE:
         yield say("There is no interval yet: that takes two past months whose forecast can be compared with what came.")
         return
     rests = Figure("forecast.interval_origins")
-    if basis == "student":
+    if basis == STUDENT:
         yield say(
             "The intervals rest on the errors of {origins} past months, too few to promise them: they are made wide "
             "for that.",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from insiders_assets.contracts.forecast import LEVELS
 from insiders_assets.domain.messages import say
 from insiders_assets.reporting.language import Language
 from insiders_assets.reporting.pictures.axes import (
@@ -57,8 +58,7 @@ CROWDED = 0.4
 SHADES = {50: 0.22, 80: 0.14, 95: 0.09}
 SHOWN_LEVEL = 80
 BEHIND = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
-# Of a period: lower and upper end of the intervals at 50, 80 and 95 %, in this order; None where there is none.
-LEVELS = (50, 80, 95)
+# Of a period: lower and upper end of the intervals at `LEVELS`, in this order; None where there is none.
 Ends = Sequence[tuple[float | None, float | None]]
 Period = tuple[dt.date, float, Ends]
 
