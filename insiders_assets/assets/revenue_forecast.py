@@ -59,34 +59,29 @@ def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMap
                 "published model": next_month.model if next_month else "none",
                 "interval": f"{next_month.half.basis}, {next_month.half.origins} origins" if next_month else "none",
                 "published by month": shown_as_table(published_months(rows), decimals=2),
-                **_fan(history.past["net"], rows, month.platform.settings.currency),
+                **_fan(history.past["net"], rows),
             },
         )
 
     return revenue_forecast
 
 
-def _fan(past: pd.Series, rows: list[dict[str, Any]], currency: str) -> dict[str, dg.MetadataValue]:
-    """What the members brought and what is published, as a picture; nothing where nothing is published."""
-    from insiders_assets.reporting.charts import as_markdown
-    from insiders_assets.reporting.language import ENGLISH, Language
-    from insiders_assets.reporting.pictures.month import forecast_fan
+def _fan(past: pd.Series, rows: list[dict[str, Any]]) -> dict[str, dg.MetadataValue]:
+    """What the members brought and what is published, as a picture that the page shows at once; nothing where nothing
+    is published."""
+    from insiders_assets.reporting.charts import as_markdown, fan_chart
 
-    coming = [
-        (
-            row["period_start"],
-            row["net_revenue"],
-            [(row.get(f"net_lower_{n}"), row.get(f"net_upper_{n}")) for n in LEVELS],
-        )
-        for row in rows
-        if row["grain"] == "month" and row["published"]
-    ]
-    months = {month for month, *_ in coming}
-    known = [(month, net) for month, net in zip(past.index.tolist(), past.tolist(), strict=True) if month not in months]
-    picture = forecast_fan(known, coming, currency, Language(ENGLISH)) if coming else None
-    if picture is None:
+    told = [row for row in rows if row["grain"] == "month" and row["published"]]
+    if not told:
         return {}
-    return {"what they brought and will bring": dg.MetadataValue.md(as_markdown(picture.decode(), "the forecast"))}
+    coming = [
+        (row["net_revenue"], [(row.get(f"net_lower_{level}"), row.get(f"net_upper_{level}")) for level in LEVELS])
+        for row in sorted(told, key=lambda row: row["period_start"])
+    ]
+    # A month that is not over is forecast whole: what is in the data of it is no month to compare with.
+    begun = {row["period_start"] for row in told}
+    known = [net for month, net in zip(past.index, past.tolist(), strict=True) if month not in begun]
+    return {"brought and expected": dg.MetadataValue.md(as_markdown(fan_chart(known, coming), "the forecast"))}
 
 
 def published_months(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
