@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import os
+import resource
 import sys
 import time
 from collections.abc import Sequence
@@ -40,6 +41,10 @@ HOW = (
     "nothing after it is seen. Errors are shares of the actual net revenue of those members in the month. "
     "`published` is what would have been quoted: the combination, or a naive model that it had stepped aside for."
 )
+COST = (
+    f"{PROCESSES} processes, a core each: an origin is all models and, the first time, their imports. Memory is that "
+    "of the whole process, with the shop's lines of all months in it."
+)
 
 
 def shops() -> dict[str, ShopParameters]:
@@ -48,8 +53,12 @@ def shops() -> dict[str, ShopParameters]:
     broken = (dt.date(2024, 1, 1), 0.6)
     return {
         "36 months": ShopParameters(FIRST, 36, 5_000, seed=1),
+        "36 months, another seed": ShopParameters(FIRST, 36, 5_000, seed=2),
         "36 months, August closed, promotions": ShopParameters(
             FIRST, 36, 5_000, seed=3, closed_periods=AUGUST, promotion_months=promoted
+        ),
+        "36 months, August closed, promotions, another seed": ShopParameters(
+            FIRST, 36, 5_000, seed=4, closed_periods=AUGUST, promotion_months=promoted
         ),
         "60 months": ShopParameters(FIRST, 60, 6_000, seed=5),
         "60 months, trend broken by .6 in month 37": ShopParameters(
@@ -60,11 +69,17 @@ def shops() -> dict[str, ShopParameters]:
 
 @dataclass(frozen=True)
 class Measured:
-    """A shop's backtest (rows of FORECAST_BACKTEST as of its last month) and the seconds of its dearest origin."""
+    """A shop's backtest (rows of FORECAST_BACKTEST as of its last month) and what it took.
+
+    slowest: seconds of the dearest origin. networks_share: of the seconds of all models at all origins. peak: resident
+    memory of the process that did it all, bytes.
+    """
 
     name: str
     rows: pd.DataFrame
     slowest: float
+    networks_share: float
+    peak: int
 
 
 def measured(name: str) -> Measured:
@@ -81,13 +96,13 @@ def backtest(name: str, months: Sequence[ShopMonth], holidays: str = "GB-ENG") -
     from insiders_assets.domain.forecasting.calendar import StatedDays, last_day_of_data
     from insiders_assets.domain.forecasting.choice import replay
     from insiders_assets.domain.forecasting.history import history_of
-    from insiders_assets.domain.forecasting.models import ask_all
+    from insiders_assets.domain.forecasting.models import MODELS, NETWORK, STATISTICAL_MEDIAN, ask_all
     from insiders_assets.domain.forecasting.records import actual_after, backtest_rows, origin_rows, said_of
 
     members = members_by_items(months)
     shop, sales = pd.concat([one.shop for one in months]), pd.concat([one.sales for one in months])
     stated = StatedDays(holidays)
-    said, slowest = [], 0.0
+    said, slowest, spent = [], 0.0, dict.fromkeys((*MODELS, STATISTICAL_MEDIAN), 0.0)
     for one in months:
         started = time.perf_counter()
         sold = shop.loc[shop["day"] <= pd.Timestamp(one.month) + pd.offsets.MonthEnd(0)]
@@ -96,6 +111,8 @@ def backtest(name: str, months: Sequence[ShopMonth], holidays: str = "GB-ENG") -
         history = history_of(one.month, last_day, sold, theirs, len(members[one.month]), stated)
         outcomes = ask_all(history, SEED)
         slowest = max(slowest, time.perf_counter() - started)
+        for model, outcome in outcomes.items():
+            spent[model] += outcome.seconds
         rows = _kept(FORECAST_ORIGINS, origin_rows(history, outcomes, SEED))
         said.append(said_of(rows))
     complete = bool((rows["horizon"] > 0).all())
@@ -104,7 +121,8 @@ def backtest(name: str, months: Sequence[ShopMonth], holidays: str = "GB-ENG") -
     )
     actual = actual_after([one.month for one in months], theirs, months[-1 if complete else -2].month)
     found = backtest_rows(months[-1].month, said, replay(said, actual), actual)
-    return Measured(name, _kept(FORECAST_BACKTEST, found), slowest)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return Measured(name, _kept(FORECAST_BACKTEST, found), slowest, spent[NETWORK] / sum(spent.values()), peak)
 
 
 def _kept(table: Table, rows: list[dict]) -> pd.DataFrame:
@@ -122,7 +140,7 @@ def judged(measured: Measured) -> pd.DataFrame:
 
 
 def by_model(rows: pd.DataFrame, horizon: int = 1) -> pd.DataFrame:
-    """Mean and median absolute error, bias, and of the published forecast coverage and half-width, by model."""
+    """Mean and median absolute error, bias, coverage and half-width (share of the forecast), by model."""
     there = rows[(rows["horizon"] == horizon) & rows["net_error"].notna()].copy()
     quoted = there[there["published"]].assign(model="published")
     told = pd.concat([quoted, there])
@@ -138,11 +156,10 @@ def by_model(rows: pd.DataFrame, horizon: int = 1) -> pd.DataFrame:
         }
     )
     for level in LEVELS:
-        known = quoted[quoted[f"inside_{level}"].notna()]
-        if len(known):
-            half = (known[f"net_upper_{level}"] - known[f"net_lower_{level}"]) / 2 / known["net_forecast"].abs()
-            found.loc["published", f"inside {level} %"] = known[f"inside_{level}"].astype(bool).mean()
-            found.loc["published", f"half-width {level} %"] = half.median()
+        known = told[told[f"inside_{level}"].notna()]
+        half = (known[f"net_upper_{level}"] - known[f"net_lower_{level}"]) / 2 / known["net_forecast"].abs()
+        found[f"inside {level} %"] = known[f"inside_{level}"].astype(float).groupby(known["model"]).mean()
+        found[f"half-width {level} %"] = half.groupby(known["model"]).median()
     return found.sort_values("mean error")
 
 
@@ -161,8 +178,10 @@ def written(found: Sequence[Measured]) -> str:
         for horizon in (1, 3) if title.startswith("All") else (1,):
             ahead = "the next month" if horizon == 1 else "the third month ahead"
             told += ["", f"## {title}: {ahead}", "", _table(by_model(rows, horizon))]
-    told += ["", "## Seconds of the dearest origin (all models, with imports)", ""]
-    told += ["| shop | seconds |", "|:--|--:|", *(f"| {one.name} | {one.slowest:.0f} |" for one in found)]
+    told += ["", "## What it takes", "", COST, ""]
+    told += ["| shop | seconds of the dearest origin | the network's share of the seconds | peak memory, GB |"]
+    told += ["|:--|--:|--:|--:|"]
+    told += [f"| {one.name} | {one.slowest:.0f} | {one.networks_share:.2f} | {one.peak / 1e9:.2f} |" for one in found]
     return "\n".join(told) + "\n"
 
 

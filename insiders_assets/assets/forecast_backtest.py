@@ -24,8 +24,8 @@ def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMap
     def forecast_backtest(
         month: Month, forecast_origins: Dataset, insiders_membership: Dataset, customer_purchases: Dataset
     ) -> Made:
-        """Every model at every past origin, one, two and three months ahead: forecast, actual, error, and of what would
-        have been published then whether its intervals held. The members are those of the origin."""
+        """Every model at every past origin, one, two and three months ahead: forecast, actual, error, and whether the
+        intervals held that its errors known then had given. The members are those of the origin."""
         from insiders_assets.domain.forecasting.records import backtest_rows
 
         history = ForecastHistory(month, forecast_origins, insiders_membership, customer_purchases)

@@ -78,7 +78,7 @@ FORECAST_BACKTEST = Table(
         ),
         Column("gross_forecast", REAL, "Gross revenue that was expected.", precision=2),
         Column("gross_actual", REAL, "Gross revenue that came.", precision=2),
-        *_ends("net", "net revenue, as it would have been published"),
+        *_ends("net", "net revenue, from the model's errors known at the origin; of the published one as published"),
         *(
             Column(f"inside_{level}", FLAG, f"Whether the actual lay in the {level} % interval.", nullable=True)
             for level in LEVELS

@@ -120,6 +120,7 @@ class Published:
 
     model: the one that is quoted. net: its daily path. combination: the combination's. weights, corrections: of each
     voice in it. half, half_gross, half_daily: of the intervals of the total, of the gross total and of a day.
+    half_of: of the total that each model says by itself, and the combination, from its own past errors.
     """
 
     model: str
@@ -130,18 +131,18 @@ class Published:
     half: Half
     half_gross: Half
     half_daily: Half
+    half_of: Mapping[str, Half]
     scale: float
 
 
 @dataclass(frozen=True)
 class _Errors:
-    """What was said of a month that is over was off by, in scales: sizes, of days (n,); and of voices squared errors
-    as shares of their mean."""
+    """What was said of a month that is over was off by, in scales: sizes, of models and the combination by name, of
+    days (n,); and of voices squared errors as shares of their mean."""
 
     published: float
     gross: float
-    combination: float
-    naive: Mapping[str, float]
+    of: Mapping[str, float]
     of_days: np.ndarray
     voices: Mapping[str, float]
 
@@ -181,11 +182,11 @@ def _errors(said: Said, horizon: int, published: Published, actual: Actual) -> _
     truth = actual.daily.reindex(published.net.index, fill_value=0.0)
     counted = ((published.net != 0) | (truth != 0)).to_numpy()
     a_day = scale / max(int(counted.sum()), 1)
+    totals = {**said.totals.loc[horizon].to_dict(), COMBINATION: float(published.combination.sum())}
     return _Errors(
         abs(net - actual.net) / scale,
         abs(said.gross(net) - actual.gross) / scale,
-        abs(float(published.combination.sum()) - actual.net) / scale,
-        {name: abs(said.total(name, horizon) - actual.net) / scale for name in NAIVE if name in said.totals},
+        {name: abs(total - actual.net) / scale for name, total in totals.items()},
         (published.net - truth).abs().to_numpy()[counted] / a_day,
         {name: square / mean for name, square in squares.items()} if mean > 0 else {},
     )
@@ -245,6 +246,10 @@ def _published(said: Said, horizon: int, measured: int, known: Sequence[_Known])
         calibrated([one.published * wider for one in recent]),
         calibrated([one.gross * wider for one in recent]),
         _half_of_days([one.of_days for one in recent if len(one.of_days)]),
+        {
+            name: calibrated([one.of[name] * wider for one in recent if name in one.of])
+            for name in (*daily.columns, COMBINATION)
+        },
         said.scale(horizon),
     )
 
@@ -286,7 +291,7 @@ def _better_naive(daily: pd.DataFrame, errors: Sequence[_Errors]) -> str | None:
     there is none, or where it cannot forecast now."""
     found: dict[str, float] = {}
     for name in NAIVE:
-        both = [(one.naive[name], one.combination) for one in errors if name in one.naive]
+        both = [(one.of[name], one.of[COMBINATION]) for one in errors if name in one.of]
         if name not in daily or len(both) < MIN_ORIGINS:
             continue
         own, its = np.mean(both, axis=0)

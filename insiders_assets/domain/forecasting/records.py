@@ -139,12 +139,11 @@ def backtest_rows(
                     "gross_forecast": said.gross(net),
                     "gross_actual": truth.gross,
                 }
-                if name == quoted.model:
-                    ends = interval_ends("net", net, quoted.half, quoted.scale)
-                    row |= ends
-                    for level in LEVELS if ends else ():
-                        row[f"inside_{level}"] = ends[f"net_lower_{level}"] <= truth.net <= ends[f"net_upper_{level}"]
-                rows.append(row)
+                half = quoted.half if name == quoted.model else quoted.half_of[name]
+                ends = interval_ends("net", net, half, quoted.scale)
+                for level in LEVELS if ends else ():
+                    row[f"inside_{level}"] = ends[f"net_lower_{level}"] <= truth.net <= ends[f"net_upper_{level}"]
+                rows.append(row | ends)
     return rows
 
 
@@ -249,7 +248,7 @@ def _errors(errors: pd.DataFrame) -> Row:
 
 def _coverage(measured: Mapping[tuple[str, int], pd.DataFrame], horizon: int) -> float | None:
     """Share of the past origins with an 80 % interval of what was published then that held the actual."""
-    inside = [rows["inside_80"].dropna() for (_, at), rows in measured.items() if at == horizon]
+    inside = [rows["inside_80"][rows["published"]].dropna() for (_, at), rows in measured.items() if at == horizon]
     judged = pd.concat(inside) if inside else pd.Series(dtype=bool)
     return float(judged.astype(bool).mean()) if len(judged) else None
 

@@ -16,7 +16,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from insiders_assets.contracts.forecast import FORECAST_BACKTEST, FORECAST_ORIGINS, REVENUE_FORECAST
-from insiders_assets.domain.forecasting.choice import COMBINATION, LEVELS, Actual, Half, Published, Said, replay
+from insiders_assets.domain.forecasting.choice import (
+    COMBINATION,
+    LEVELS,
+    Actual,
+    Half,
+    Published,
+    Said,
+    calibrated,
+    replay,
+)
 from insiders_assets.domain.forecasting.history import History
 from insiders_assets.domain.forecasting.models import MODELS, NETWORK, STATISTICAL_MEDIAN, ask_all
 from insiders_assets.domain.forecasting.outcome import Outcome
@@ -196,25 +205,31 @@ def test_only_months_that_are_over_and_origins_that_spoke_are_measured() -> None
     assert {(row["origin"], row["horizon"]) for row in rows} == {(month(1), 1), (month(1), 2)}
 
 
-def test_the_published_model_alone_has_intervals_and_says_whether_they_held() -> None:
-    origins = [told(month(place), {"network": 100.0}) for place in range(8)]
+def test_every_model_has_intervals_of_its_own_errors_and_says_whether_they_held() -> None:
+    saids = {"network": 100.0, "bg_nbd": 120.0}
+    origins = [told(month(place), saids) for place in range(8)]
     nets = [100.0, 110.0, 80.0, 105.0, 96.0, 60.0, 101.0, 160.0]
     actual = {(month(place), 1): came(net) for place, net in enumerate(nets)}
     published = replay(origins, actual)
     rows = backtest_rows(month(8), origins, published, actual)
     table = no_nan(kept(FORECAST_BACKTEST, rows)).to_pandas().sort_values("origin")
     ends = [f"net_{end}_{level}" for level in SHOWN for end in ("lower", "upper")]
-    quoted, other = table[table["published"]], table[~table["published"]]
-    assert set(other["model"]) == {"network"}
-    assert other[[*ends, "inside_50", "inside_80", "inside_95"]].isna().all(axis=None)
-    assert quoted[ends].isna().all(axis=1).tolist() == [True, True] + [False] * 6
-    late = quoted.iloc[2:]
-    for level, shown in zip(LEVELS, SHOWN, strict=True):
-        widths = [published[origin, 1].half.widths[LEVELS.index(level)] * 100 for origin in late["origin"]]
-        assert (late[f"net_upper_{shown}"] - late["net_forecast"]).to_numpy() == pytest.approx(widths)
-        inside = (late["net_actual"] - late["net_forecast"]).abs() <= widths
-        assert (late[f"inside_{shown}"].astype(bool) == inside).all()
-    assert set(late["inside_95"]) == {True, False}
+    scale = 110.0  # the median of what the two say
+    for model, found in table.groupby("model"):
+        assert found[ends].isna().all(axis=1).tolist() == [True, True] + [False] * 6
+        late = found.iloc[2:]
+        for level, shown in zip(LEVELS, SHOWN, strict=True):
+            widths = []
+            for place in range(2, 8):
+                if model in saids:
+                    half = calibrated([abs(saids[model] - net) / scale for net in nets[:place]])
+                else:
+                    half = published[month(place), 1].half
+                widths.append(half.widths[LEVELS.index(level)] * scale)
+            assert (late[f"net_upper_{shown}"] - late["net_forecast"]).to_numpy() == pytest.approx(widths)
+            inside = (late["net_actual"] - late["net_forecast"]).abs() <= widths
+            assert (late[f"inside_{shown}"].astype(bool) == inside).all()
+        assert set(late["inside_50"]) == {True, False}
 
 
 # -- intervals
@@ -427,9 +442,11 @@ def test_errors_of_the_past_stand_with_each_model_and_the_coverage_with_the_publ
     # The seasonal model needs a year, so it has fewer origins behind it.
     assert ordinary.months.loc[("seasonal_naive", 1), "origins"] == 11
     judged = ordinary.backtest[(ordinary.backtest["horizon"] == 1) & ordinary.backtest["inside_80"].notna()]
-    assert len(judged) == 12
-    assert ordinary.quoted.loc[1, "covered_80"] == pytest.approx(judged["inside_80"].astype(bool).mean())
-    assert judged["published"].all()
+    of_published = judged[judged["published"]]["inside_80"].astype(bool)
+    assert len(of_published) == 12
+    assert len(judged) > 12
+    assert ordinary.quoted.loc[1, "covered_80"] == pytest.approx(of_published.mean())
+    assert of_published.mean() != pytest.approx(judged["inside_80"].astype(bool).mean())
     assert pd.isna(ordinary.quoted.loc[0, "covered_80"])
 
 
