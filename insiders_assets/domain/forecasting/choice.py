@@ -186,7 +186,7 @@ def _errors(said: Said, horizon: int, published: Published, actual: Actual) -> _
     return _Errors(
         abs(net - actual.net) / scale,
         abs(said.gross(net) - actual.gross) / scale,
-        {name: abs(total - actual.net) / scale for name, total in totals.items()},
+        {str(name): abs(total - actual.net) / scale for name, total in totals.items()},
         (published.net - truth).abs().to_numpy()[counted] / a_day,
         {name: square / mean for name, square in squares.items()} if mean > 0 else {},
     )

@@ -139,7 +139,7 @@ def backtest_rows(
                     "gross_forecast": said.gross(net),
                     "gross_actual": truth.gross,
                 }
-                half = quoted.half if name == quoted.model else quoted.half_of[name]
+                half = quoted.half if name == quoted.model else quoted.half_of[str(name)]
                 ends = interval_ends("net", net, half, quoted.scale)
                 for level in LEVELS if ends else ():
                     row[f"inside_{level}"] = ends[f"net_lower_{level}"] <= truth.net <= ends[f"net_upper_{level}"]
