@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from insiders_assets import cli_services
 from insiders_assets.errors import GapError, InsidersError, MissingMonthError, SettingsError, StorageError
 from insiders_assets.operations.quiet import ignore_previews, nothing_said_of_interrupts
 from insiders_assets.partitions import last_closed_month, month_asked_for
@@ -36,6 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(cli_services.app)
 INTERRUPTED = 130
 # What a disk or its rights refuse, wherever it happens.
 REFUSED_BY_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)

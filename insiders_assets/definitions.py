@@ -42,6 +42,7 @@ from insiders_assets.assets import (
 from insiders_assets.assets.platform import Platform, open_platform
 from insiders_assets.automation.due import Reach, reach_of
 from insiders_assets.automation.jobs import MONTHLY, jobs, schedules
+from insiders_assets.automation.notices import notices
 from insiders_assets.automation.sensors import sensors
 from insiders_assets.checks import drift, months, programme, publishing
 from insiders_assets.contracts.catalogue import TABLES_BY_MONTH
@@ -66,7 +67,7 @@ def build_definitions(settings: Settings, loggers: dict[str, dg.LoggerDefinition
         ],
         jobs=jobs(partitions),
         schedules=schedules(settings),
-        sensors=sensors(settings, reach_of_assets),
+        sensors=[*sensors(settings, reach_of_assets), *notices(settings)],
         resources=_resources(settings),
         # Of what the page materialises too: a process for each step costs seconds, and gigabytes for the models.
         executor=dg.in_process_executor,

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 from insiders_assets.domain.months import months_between, parse_month
 from insiders_assets.errors import MissingMonthError, SettingsError
+from insiders_assets.settings import Settings, is_set_in_environment
 
 if TYPE_CHECKING:
     import dagster as dg
-
-    from insiders_assets.settings import Settings
 
 # A code location that was never given data still has to load: it then shows the last closed months from here.
 FIRST_MONTH_WITHOUT_DATA = dt.date(2020, 1, 1)
@@ -59,6 +58,14 @@ def month_asked_for(text: str | dt.date) -> dt.date:
 def last_closed_month(today: dt.date) -> dt.date:
     """The month before today's."""
     return shift(dt.date(today.year, today.month, 1), -1)
+
+
+def last_month_expected(settings: Settings, now: dt.datetime) -> dt.date:
+    """The last month that has closed and settled, or INSIDERS_LAST_MONTH if that is earlier."""
+    settled = (now - dt.timedelta(days=settings.settle_days)).date()
+    # Not what the last run has recorded in the home: that month is always there.
+    last = settings.last_month if is_set_in_environment("last_month") else None
+    return min(filter(None, (last_closed_month(settled), last)))
 
 
 def monthly_partitions(settings: Settings) -> dg.MonthlyPartitionsDefinition:

@@ -110,6 +110,30 @@ def _closed_days(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(checked_period(value) for value in values)
 
 
+def _bucket(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", value):
+        raise ValueError("a bucket is written with its bare name, without s3:// and without a path")
+    return value
+
+
+def _topic(value: str) -> str:
+    if not re.fullmatch(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+", value):
+        raise ValueError("a topic is written arn:aws:sns:region:account:name")
+    return value
+
+
+def _namespace(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_./#-]{1,255}", value) or value.startswith("AWS/"):
+        raise ValueError("a namespace of CloudWatch has letters, digits and . - _ / #, and does not begin with AWS/")
+    return value
+
+
+def _page(value: str) -> str:
+    if not re.match(r"^https?://[^/\s@]+", value):
+        raise ValueError("the address of the web page is written https://host, without a password")
+    return value.rstrip("/")
+
+
 Month = Annotated[dt.date, BeforeValidator(parse_month)]
 Location = Annotated[str, AfterValidator(_location)]
 Database = Annotated[SecretStr, AfterValidator(_database)]
@@ -135,6 +159,8 @@ class Settings(BaseSettings):
     s3_endpoint: str | None = None
     warehouse: Database = SecretStr(EMBEDDED)
     instance: InstanceDatabase | None = None
+    warehouse_iam: bool = False
+    secret: str | None = None
 
     first_month: Month | None = None
     last_month: Month | None = None
@@ -177,6 +203,12 @@ class Settings(BaseSettings):
     settle_days: Annotated[int, Field(ge=0, le=27)] = 3
     keep_versions_days: Annotated[int, Field(ge=1)] = 730
     keep_logs_days: Annotated[int, Field(ge=1)] = 90
+
+    logs_bucket: Annotated[str, AfterValidator(_bucket)] | None = None
+    logs_prefix: Annotated[str, AfterValidator(lambda value: value.strip("/"))] = "logs"
+    notify_topic: Annotated[str, AfterValidator(_topic)] | None = None
+    metrics: Annotated[str, AfterValidator(_namespace)] | None = None
+    page: Annotated[str, AfterValidator(_page)] | None = None
 
     @property
     def landing_location(self) -> str:

@@ -12,9 +12,12 @@ from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 
+from psycopg.conninfo import conninfo_to_dict
+
 from insiders_assets.domain.programme import Programme, parse_programme
 from insiders_assets.errors import SettingsError, StorageError
 from insiders_assets.settings import SPARK, Settings, java_program
+from insiders_assets.storage.aws import token_for
 from insiders_assets.storage.embedded_postgres import EmbeddedPostgres
 from insiders_assets.storage.engine import DuckDBEngine, Engine
 from insiders_assets.storage.lake import Lake
@@ -48,7 +51,7 @@ class Platform:
         if self.settings.uses_embedded_postgres:
             self._make_home()
             return Warehouse(self._open.enter_context(EmbeddedPostgres(self.settings.home).running()))
-        return Warehouse(self.settings.warehouse.get_secret_value())
+        return warehouse_elsewhere(self.settings)
 
     @cached_property
     def engine(self) -> DuckDBEngine:
@@ -100,6 +103,26 @@ class Platform:
             raise StorageError(
                 f"The home {self.settings.home} cannot be made ({wrong.strerror}).", "Choose another with --home."
             ) from wrong
+
+
+def warehouse_elsewhere(settings: Settings) -> Warehouse:
+    """The warehouse behind the URL of the settings; with `warehouse_iam` it is logged in to by a token.
+
+    Raises
+    ------
+    SettingsError: a token is to be sent that the address lets travel in the clear.
+    """
+    url = settings.warehouse.get_secret_value()
+    if not settings.warehouse_iam:
+        return Warehouse(url)
+    given = conninfo_to_dict(url)
+    host, port, user = (str(given.get(name) or "") for name in ("host", "port", "user"))
+    if not host or not user or given.get("sslmode") not in ("verify-full", "verify-ca"):
+        raise SettingsError(
+            "INSIDERS_WAREHOUSE_IAM needs an address with user, host, and a server that proves who it is.",
+            "Write INSIDERS_WAREHOUSE=postgresql://user@host:5432/database?sslmode=verify-full&sslrootcert=FILE.",
+        )
+    return Warehouse(url, token_for(host, int(port or 5432), user))
 
 
 def read_programme(path: Path, asked_for: bool = False) -> Programme:

@@ -28,6 +28,14 @@ LANDED = dg.AssetSelection.assets("landed_invoices")
 COMPARISONS = dg.AssetSelection.assets(*COMPARISON_TABLES)
 # One at a time: dagster.yaml limits runs with this tag.
 CATCHING_UP = {"insiders/catching_up": "yes"}
+# By the command line, or by the job that does the same.
+STARTED_HERE = {"insiders/started_by": "insiders run"}
+# A run whose process was killed is started again; one that ended with an error is not, since the same would come of it.
+STARTED_AGAIN = {
+    "dagster/max_retries": "2",
+    "dagster/retry_on_asset_or_op_failure": "false",
+    "dagster/retry_strategy": "ALL_STEPS",
+}
 # Trouble that passes: a server that is restarted, another command that works on the home.
 PASSING = (UnreachableError, BusyError)
 TRIES_AGAIN, SECONDS_BETWEEN = 5, 60
@@ -88,7 +96,7 @@ def prune(context: dg.OpExecutionContext) -> None:
 @dg.job(
     name=CATCH_UP,
     executor_def=dg.in_process_executor,
-    tags=CATCHING_UP,
+    tags={**CATCHING_UP, **STARTED_AGAIN},
     description="Land what waits in the landing zone, then bring every due month up, oldest first.",
 )
 def catch_up() -> None:

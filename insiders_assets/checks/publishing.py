@@ -3,8 +3,6 @@
 Belongs here: comparing lake and warehouse, and the home with the calendar. Does not belong here: what the rows say.
 """
 
-import datetime as dt
-
 import dagster as dg
 import pyarrow as pa
 
@@ -13,8 +11,8 @@ from insiders_assets.checks.monthly import monthly_check, platform_of
 from insiders_assets.contracts.catalogue import MONTHLY_TABLES
 from insiders_assets.contracts.report import REPORT_FACTS
 from insiders_assets.contracts.table import Table, content_hash
-from insiders_assets.partitions import key_of, last_closed_month
-from insiders_assets.settings import Settings, is_set_in_environment
+from insiders_assets.partitions import key_of, last_month_expected
+from insiders_assets.settings import Settings
 
 
 def build(partitions: dg.PartitionsDefinition, settings: Settings) -> list[dg.AssetChecksDefinition]:
@@ -67,10 +65,7 @@ def _last_closed_month_is_there(settings: Settings) -> dg.AssetChecksDefinition:
     )
     def last_closed_month_is_there(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         lake = platform_of(context).lake
-        settled = (lake.clock() - dt.timedelta(days=settings.settle_days)).date()
-        # Not what the last run has recorded in the home: that month is always there.
-        last = settings.last_month if is_set_in_environment("last_month") else None
-        expected = min(filter(None, (last_closed_month(settled), last)))
+        expected = last_month_expected(settings, lake.clock())
         made = lake.current_scopes(REPORT_FACTS.name)
         return dg.AssetCheckResult(
             passed=key_of(expected) in made,

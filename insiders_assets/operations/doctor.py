@@ -94,9 +94,9 @@ def _existing(place: Path) -> Path:
 
 def _warehouse(platform: Platform) -> Finding:
     if not platform.settings.uses_embedded_postgres:
-        url = platform.settings.warehouse.get_secret_value()
-        Warehouse(url).check()
-        return Finding("warehouse", WELL, f"{redacted(url)} answers")
+        platform.warehouse.check()
+        by = ", logged in to by IAM" if platform.settings.warehouse_iam else ""
+        return Finding("warehouse", WELL, f"{redacted(platform.settings.warehouse.get_secret_value())} answers{by}")
     running = platform.settings.home.exists() and EmbeddedPostgres(platform.settings.home).url_if_running()
     state = "is running" if running else "is stopped; it starts with each command that needs it"
     return Finding("warehouse", WELL, f"the embedded PostgreSQL {state}")

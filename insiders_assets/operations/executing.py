@@ -18,7 +18,7 @@ from typing import Any
 import dagster as dg
 
 from insiders_assets.assets.monthly import CONTRACT_CHECK
-from insiders_assets.automation.jobs import COMPARE, MONTHLY
+from insiders_assets.automation.jobs import COMPARE, MONTHLY, STARTED_HERE
 from insiders_assets.contracts.catalogue import TABLES_BY_MONTH
 from insiders_assets.definitions import build_definitions
 from insiders_assets.errors import InsidersError
@@ -26,8 +26,6 @@ from insiders_assets.operations.home import causes
 from insiders_assets.settings import Settings
 
 ASSETS = ("landed_invoices", *TABLES_BY_MONTH)
-# By the command line, or by the job that does the same.
-STARTED_HERE = {"insiders/started_by": "insiders run"}
 UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,

@@ -49,8 +49,6 @@ def prepare_home(settings: Settings) -> None:
     ------
     StorageError: the home cannot be written.
     """
-    import yaml
-
     if len(str(settings.instance_folder)) > LONGEST_PLACE:
         raise StorageError(
             f"The home {settings.home} has too long a path ({len(str(settings.home))} signs); SQLite cannot open a "
@@ -59,8 +57,8 @@ def prepare_home(settings: Settings) -> None:
         )
     try:
         settings.instance_folder.mkdir(parents=True, exist_ok=True)
-        _write(settings.instance_folder / "dagster.yaml", yaml.safe_dump(instance_config(settings), sort_keys=False))
-        _write(settings.instance_folder / "workspace.yaml", yaml.safe_dump(WORKSPACE, sort_keys=False))
+        _write_config(settings.instance_folder / "dagster.yaml", instance_config(settings))
+        _write_config(settings.instance_folder / "workspace.yaml", WORKSPACE)
     except OSError as wrong:
         raise StorageError(
             f"The home {settings.home} cannot be written ({wrong.strerror}).",
@@ -82,11 +80,14 @@ def environment(settings: Settings) -> dict[str, str]:
     if settings.instance:
         _, _, rest = settings.instance.get_secret_value().partition("://")
         variables[f"{PREFIX}INSTANCE"] = f"{DRIVER}://{rest}"
+    if settings.logs_bucket:
+        variables |= {f"{PREFIX}LOGS_BUCKET": settings.logs_bucket, f"{PREFIX}LOGS_PREFIX": settings.logs_prefix}
     return variables
 
 
 def instance_config(settings: Settings) -> dict[str, Any]:
-    """Dagster's configuration of this home (dagster.yaml): SQLite in the home, or PostgreSQL where it is set."""
+    """Dagster's configuration of this home (dagster.yaml): SQLite and logs in the home, or PostgreSQL and S3 where they
+    are set."""
     config: dict[str, Any] = {
         "telemetry": {"enabled": False},
         "nux": {"enabled": False},
@@ -105,6 +106,19 @@ def instance_config(settings: Settings) -> dict[str, Any]:
     if settings.instance:
         # The URL is read from the environment, so the password does not stand in the file.
         config["storage"] = {"postgres": {"postgres_url": {"env": f"{PREFIX}INSTANCE"}}}
+    if settings.logs_bucket:
+        config["compute_logs"] = {
+            "module": "dagster_aws.s3.compute_log_manager",
+            "class": "S3ComputeLogManager",
+            "config": {
+                "bucket": {"env": f"{PREFIX}LOGS_BUCKET"},
+                "prefix": {"env": f"{PREFIX}LOGS_PREFIX"},
+                # Where a log grows until it is in the bucket; then it is removed here.
+                "local_dir": {"env": "DAGSTER_HOME"},
+                "skip_empty_files": True,
+                "upload_interval": 30,
+            },
+        }
     return config
 
 
@@ -189,9 +203,12 @@ def only_one(settings: Settings) -> Iterator[None]:
             lock.truncate(0)
 
 
-def _write(path: Path, text: str) -> None:
-    if path.exists() and path.read_text("utf-8") == text:
+def _write_config(path: Path, config: dict[str, Any]) -> None:
+    """Write a file of Dagster's, unless it says the same already, in whatever words: a person's comments stay."""
+    import yaml
+
+    if path.exists() and yaml.safe_load(path.read_text("utf-8")) == config:
         return
     unfinished = path.with_suffix(f".{os.getpid()}")
-    unfinished.write_text(text, "utf-8")
+    unfinished.write_text(yaml.safe_dump(config, sort_keys=False), "utf-8")
     unfinished.replace(path)

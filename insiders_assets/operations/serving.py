@@ -30,6 +30,7 @@ from typing import IO
 from insiders_assets.assets.platform import open_platform
 from insiders_assets.errors import BusyError, InsidersError
 from insiders_assets.operations.home import LOCATION, environment, open_instance, prepare_home
+from insiders_assets.operations.services import end_dead_runs
 from insiders_assets.settings import SETTINGS_FILE, Settings
 
 USUAL_PORT = 3000
@@ -281,17 +282,9 @@ def _signal_group(process: subprocess.Popen, number: int) -> bool:
 
 
 def _end_killed_runs(settings: Settings) -> None:
-    """Record as failed the runs that went with their code server: nobody else would, and they would look alive."""
-    import dagster as dg
-
-    from insiders_assets.operations.executing import STARTED_HERE
-
-    alive = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
     # Where the instance does not answer, the stopping goes on; the limit of run_monitoring then ends such a run.
-    with suppress(InsidersError), open_instance(settings) as instance:
-        for run in instance.get_runs(dg.RunsFilter(statuses=alive)):
-            if not STARTED_HERE.items() <= run.tags.items():
-                instance.report_run_failed(run, "`insiders serve` was stopped during this run.")
+    with suppress(InsidersError):
+        end_dead_runs(settings, "`insiders serve` was stopped during this run.")
 
 
 def _wait_until(ready: Callable[[], bool], served: Served) -> None:

@@ -11,7 +11,7 @@ import contextlib
 import datetime as dt
 import io
 import itertools
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -64,13 +64,18 @@ class Warehouse:
 
     Connections are opened when needed and closed at once, so an object can be kept, shared by threads and forked.
 
+    Parameters
+    ----------
+    password: asked for at every connection, instead of one in the URL: a login may be good for minutes only.
+
     Raises
     ------
     SettingsError: the URL is not one of PostgreSQL.
     """
 
-    def __init__(self, url: str):
+    def __init__(self, url: str, password: Callable[[], str] | None = None):
         self._url = url
+        self._password = password
         try:
             given = conninfo_to_dict(url) if url.startswith(("postgresql://", "postgres://")) else None
         except psycopg.Error:
@@ -180,16 +185,17 @@ class Warehouse:
     @contextlib.contextmanager
     def _connection(self, doing: str, read_only: bool = False) -> Iterator[psycopg.Connection]:
         """A connection with one transaction: committed at the end, rolled back on any error."""
+        info = {**self._connection_info, **({"password": self._password()} if self._password else {})}
         try:
-            connection = psycopg.connect(**self._connection_info)
+            connection = psycopg.connect(**info)
         except psycopg.Error as refused:
-            raise connection_error(refused, self._connection_info) from None
+            raise connection_error(refused, info) from None
         try:
             with connection:
                 connection.read_only = read_only
                 yield connection
         except psycopg.Error as trouble:
-            raise database_error(trouble, doing, self._connection_info) from trouble
+            raise database_error(trouble, doing, info) from trouble
 
     def _lock(self, connection: psycopg.Connection, name: str) -> None:
         """Wait for others who do the same thing; the lock ends with the transaction."""

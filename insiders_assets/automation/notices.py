@@ -1,0 +1,164 @@
+"""The sensor that tells people who are not looking at the page: runs that failed, checks that warn, and signs of life.
+
+Belongs here: what is told, to whom and when. Does not belong here: how Amazon's services are asked (:mod:`.aws` of the
+storage), what is checked, and what decides that a run failed.
+
+A notice is sent before the cursor moves on, so that one is rather told twice than not at all. The numbers are signs of
+life of the whole chain: a missing `Heartbeat` means that daemon, code server, database or the way to Amazon is broken,
+so the alarm hangs on its absence.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import dagster as dg
+
+from insiders_assets.assets.platform import Platform, open_platform
+from insiders_assets.automation.jobs import STARTED_HERE
+from insiders_assets.contracts.report import REPORT_FACTS
+from insiders_assets.errors import InsidersError
+from insiders_assets.partitions import key_of, last_month_expected
+from insiders_assets.settings import Settings, load_settings
+from insiders_assets.storage.aws import publish_notice, put_metrics
+
+SECONDS_BETWEEN = 60
+# Of one tick; a backfill of years is told in several notices.
+RUNS_PER_NOTICE = 50
+HEARTBEAT, FAILED_RUNS, MONTH_MISSING = "Heartbeat", "FailedRuns", "LastMonthMissing"
+FAILURE: Literal[dg.DagsterEventType.RUN_FAILURE] = dg.DagsterEventType.RUN_FAILURE
+SUCCESS: Literal[dg.DagsterEventType.RUN_SUCCESS] = dg.DagsterEventType.RUN_SUCCESS
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One thing to tell: a run that failed (`check` empty), or a check of it that does not hold.
+
+    subject: the month, or what else the run was of. words: a sentence.
+    """
+
+    run_id: str
+    job: str
+    subject: str
+    words: str
+    check: str = ""
+
+
+def notices(settings: Settings) -> list[dg.SensorDefinition]:
+    """The sensor, where the settings name a topic or a namespace of metrics; none elsewhere."""
+    if not settings.notify_topic and not settings.metrics:
+        return []
+
+    @dg.sensor(
+        name="notices",
+        minimum_interval_seconds=min(SECONDS_BETWEEN, settings.sensor_seconds),
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Tells the topic of failed runs and of checks that warn, and puts signs of life into the metrics.",
+    )
+    def tell(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        with open_platform(load_settings(settings.home)) as platform:
+            return tell_of_troubles(context, platform)
+
+    return [tell]
+
+
+def tell_of_troubles(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
+    """One tick: send what has happened since the last one, then say that everything is alive."""
+    settings, instance = platform.settings, context.instance
+    before = json.loads(context.cursor) if context.cursor else _now(instance)
+    try:
+        troubles, after = _since(instance, before)
+        if troubles and settings.notify_topic:
+            publish_notice(settings.notify_topic, *in_words(troubles, settings.page))
+        if settings.metrics:
+            put_metrics(settings.metrics, _signs_of_life(platform, troubles))
+    except InsidersError as trouble:
+        # Nothing is lost: the cursor stays, and the next tick tells it.
+        return dg.SensorResult(skip_reason=f"{trouble} Told again in a moment.", cursor=json.dumps(before))
+    told = f"{len(troubles)} troubles told." if troubles else "Nothing to tell."
+    return dg.SensorResult(skip_reason=told, cursor=json.dumps(after))
+
+
+def in_words(troubles: Sequence[Trouble], page: str | None) -> tuple[str, str]:
+    """Subject and text of a notice."""
+    failed = [one for one in troubles if not one.check]
+    warned = [one for one in troubles if one.check]
+    parts = []
+    if failed:
+        parts.append(f"{len(failed)} run{'s' if len(failed) > 1 else ''} failed")
+    if warned:
+        parts.append(f"{len(warned)} check{'s' if len(warned) > 1 else ''} warn{'' if len(warned) > 1 else 's'}")
+    subjects = ", ".join(dict.fromkeys(one.subject for one in [*failed, *warned] if one.subject))
+    lines = []
+    for one in [*failed, *warned]:
+        what = f"check {one.check}" if one.check else f"run of {one.job} failed"
+        lines += [f"{one.subject or one.job}: {what}", f"  {one.words}"]
+        lines += [f"  {page}/runs/{one.run_id}", ""] if page else [f"  run {one.run_id}", ""]
+    return f"Insiders: {' and '.join(parts)}{f' ({subjects})' if subjects else ''}", "\n".join(lines)
+
+
+def _now(instance: dg.DagsterInstance) -> dict[str, int]:
+    """The end of the history as it stands: of what lies before it nobody is told."""
+    latest = {end: instance.fetch_run_status_changes(end, limit=1).records for end in (FAILURE, SUCCESS)}
+    return {end.value: records[0].storage_id if records else 0 for end, records in latest.items()}
+
+
+def _since(instance: dg.DagsterInstance, cursor: dict[str, int]) -> tuple[list[Trouble], dict[str, int]]:
+    """What has happened to runs after a cursor, and the cursor after it."""
+    troubles, after = [], dict(cursor)
+    for end in (FAILURE, SUCCESS):
+        changes = dg.RunStatusChangeRecordsFilter(event_type=end, after_storage_id=cursor.get(end.value, 0))
+        for record in instance.fetch_run_status_changes(changes, RUNS_PER_NOTICE, ascending=True).records:
+            after[end.value] = record.storage_id
+            run = instance.get_run_by_id(record.run_id)
+            if run is None:
+                continue
+            # The job `catch_up` says itself what became of the runs that it has started.
+            if end == FAILURE and not STARTED_HERE.items() <= run.tags.items():
+                troubles.append(Trouble(run.run_id, run.job_name, _subject(run), _why(instance, record)))
+            troubles += _warnings(instance, run)
+    return troubles, after
+
+
+def _why(instance: dg.DagsterInstance, record: dg.EventLogRecord) -> str:
+    """The sentence with which a run failed: of the step that failed first, else of the run."""
+    failures = instance.get_records_for_run(record.run_id, of_type=dg.DagsterEventType.STEP_FAILURE, limit=1).records
+    for failure in (record.event_log_entry.get_dagster_event() for record in failures):
+        error = failure.step_failure_data.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        if error is not None:
+            # An error as Dagster keeps it begins with the name of its class.
+            return error.message.strip().partition(": ")[2] or error.message.strip()
+    return record.event_log_entry.user_message or "It gave no reason."
+
+
+def _warnings(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[Trouble]:
+    """The checks of a run that did not hold."""
+    kind = dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    for record in instance.get_records_for_run(run.run_id, of_type=kind).records:
+        check = record.event_log_entry.get_dagster_event().asset_check_evaluation_data
+        if not check.passed:
+            found = ", ".join(f"{name}: {value.value}" for name, value in check.metadata.items() if _is_short(value))
+            words = ". ".join(filter(None, (check.asset_key.to_user_string(), check.description, found)))
+            yield Trouble(run.run_id, run.job_name, _subject(run), words, check.check_name)
+
+
+def _is_short(value: dg.MetadataValue) -> bool:
+    return isinstance(value.value, str | int | float) and len(str(value.value)) < 200
+
+
+def _subject(run: dg.DagsterRun) -> str:
+    """The month of a run, or the file."""
+    key = run.tags.get("dagster/partition", "")
+    return key.rpartition("@")[0] if "@" in key else key[:7]
+
+
+def _signs_of_life(platform: Platform, troubles: Sequence[Trouble]) -> dict[str, float]:
+    expected = key_of(last_month_expected(platform.settings, dt.datetime.now(dt.UTC)))
+    missing = expected not in platform.lake.current_scopes(REPORT_FACTS.name)
+    return {HEARTBEAT: 1, FAILED_RUNS: sum(not one.check for one in troubles), MONTH_MISSING: float(missing)}

@@ -1,0 +1,177 @@
+"""What the units of a production set-up ask for: is everything set and does it answer, is a run under way, where is the
+password.
+
+Belongs here: what comes before and after the long-running servers. Does not belong here: the servers (Dagster's own
+commands, `deploy/`), and looking at a home in general (:mod:`.doctor`).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import dagster as dg
+
+from insiders_assets.assets.platform import open_platform
+from insiders_assets.automation.jobs import STARTED_HERE
+from insiders_assets.errors import BusyError, SettingsError, StorageError, UnreachableError
+from insiders_assets.operations.home import DRIVER, open_instance, prepare_home
+from insiders_assets.settings import PREFIX, Settings
+from insiders_assets.storage.aws import read_secret
+
+RUNBOOK = "deploy/insiders.env.example has each with a sentence."
+# Without these a box would work for itself alone, and forget with its disk.
+NEEDED = ("landing", "lake", "warehouse", "instance", "logs_bucket", "first_month")
+# Without these it works, and nobody hears of its troubles.
+ADVISED = ("notify_topic", "metrics", "page")
+IN_THE_SECRET = ("username", "password", "host", "dbname")
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 15.0
+SECONDS_BETWEEN_LOOKS = 2.0
+UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+
+Say = Callable[[str], None]
+
+
+def check_variables(settings: Settings, say: Say) -> None:
+    """Refuse settings that are those of a laptop, all missing ones in one sentence.
+
+    Raises
+    ------
+    SettingsError: names them and where they are explained.
+    """
+    missing = [_variable(name) for name in NEEDED if not _is_set(settings, name)]
+    if missing:
+        raise SettingsError(f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set.", RUNBOOK)
+    local = [
+        _variable(name)
+        for name, place in (("landing", settings.landing_location), ("lake", settings.lake_location))
+        if not place.startswith("s3://")
+    ]
+    if local:
+        raise SettingsError(f"{', '.join(local)} must be s3://bucket/prefix in production.", RUNBOOK)
+    unheard = [_variable(name) for name in ADVISED if not _is_set(settings, name)]
+    if unheard:
+        say(f"Not set: {', '.join(unheard)}. Everything works, but nobody is told of troubles. {RUNBOOK}")
+
+
+def ready(settings: Settings, seconds: float, say: Say, starting_code: bool = False) -> None:
+    """Return when a service can be started: every variable is there, databases and bucket answer.
+
+    Parameters
+    ----------
+    seconds: how long to go on asking what does not answer. starting_code: the code server is about to start, so no run
+        can be alive in it: those that died with the last one are recorded as failed, and Dagster starts them again.
+
+    Raises
+    ------
+    SettingsError: a variable is missing or wrong; at once. UnreachableError: something did not answer in that time.
+    """
+    check_variables(settings, say)
+    prepare_home(settings)
+    with open_platform(settings) as platform:
+        looks: list[Callable[[], None]] = [
+            platform.warehouse.check,
+            platform.lake.store.check_writable,
+            platform.landing.check_writable,
+            lambda: _look_at_instance(settings),
+        ]
+        _until_they_answer(looks, seconds, say)
+    if starting_code:
+        end_dead_runs(settings, "The code server was stopped or killed during this run.", say)
+
+
+def _until_they_answer(looks: Sequence[Callable[[], None]], seconds: float, say: Say) -> None:
+    deadline, pause = time.monotonic() + seconds, FIRST_PAUSE
+    for look in looks:
+        while True:
+            try:
+                look()
+                break
+            except UnreachableError as trouble:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise UnreachableError(f"{trouble.problem} Asked for {seconds:.0f} s.", trouble.remedy) from None
+                say(f"{trouble.problem} Asked again in {min(pause, left):.0f} s.")
+                time.sleep(min(pause, left))
+                pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def _look_at_instance(settings: Settings) -> None:
+    with open_instance(settings):
+        pass
+
+
+def end_dead_runs(settings: Settings, why: str, say: Say | None = None) -> None:
+    """Record as failed the runs that went with their code server: nobody else would, and they would look alive.
+
+    Only when no code server runs. Runs of `insiders run` live in a process of their own and are left alone.
+    """
+    with open_instance(settings) as instance:
+        for run in _under_way(instance):
+            instance.report_run_failed(run, why)
+            if say:
+                say(f"Run {run.run_id} of {run.job_name} is recorded as failed: {why}")
+
+
+def drain(settings: Settings, seconds: float, say: Say) -> None:
+    """Return when no run is under way in the code server; the daemon, which would start others, has to be stopped.
+
+    Raises
+    ------
+    BusyError: some are under way still; they are named.
+    """
+    deadline, told = time.monotonic() + seconds, None
+    with open_instance(settings) as instance:
+        while running := [run.run_id for run in _under_way(instance)]:
+            if running != told:
+                say(f"Under way: {', '.join(running)}. Waiting for {'it' if len(running) == 1 else 'them'}.")
+                told = running
+            if time.monotonic() > deadline:
+                raise BusyError(
+                    f"After {seconds:.0f} s still under way: {', '.join(running)}.",
+                    "Wait longer, or end them on the page; a run that is killed is started again.",
+                )
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def _under_way(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    runs = instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY))
+    return [run for run in runs if not STARTED_HERE.items() <= run.tags.items()]
+
+
+def write_secrets(settings: Settings, path: Path) -> None:
+    """Write the variables that are secret, from Secrets Manager, into a file that only its owner can read.
+
+    The login of Dagster's storage; how to prove the server's name is taken over from the warehouse's address.
+
+    Raises
+    ------
+    SettingsError: INSIDERS_SECRET is missing, or the secret lacks a field. UnreachableError: it cannot be read.
+    StorageError: the file cannot be written.
+    """
+    if settings.secret is None:
+        raise SettingsError("INSIDERS_SECRET is not set.", RUNBOOK)
+    found = read_secret(settings.secret)
+    if lacking := [name for name in IN_THE_SECRET if not found.get(name)]:
+        raise SettingsError(f"The secret {settings.secret} has no {', '.join(lacking)}.", RUNBOOK)
+    user, password, host, name = (quote(str(found[field]), safe="") for field in IN_THE_SECRET)
+    query = urlsplit(settings.warehouse.get_secret_value()).query
+    address = f"{host}:{found.get('port') or 5432}/{name}{f'?{query}' if query else ''}"
+    try:
+        unfinished = path.with_suffix(f".{os.getpid()}")
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(f"{PREFIX}INSTANCE={DRIVER}://{user}:{password}@{address}\n")
+        unfinished.replace(path)
+    except OSError as wrong:
+        raise StorageError(f"{path} cannot be written ({wrong.strerror}).", "Give this user the right.") from wrong
+
+
+def _is_set(settings: Settings, name: str) -> bool:
+    return not settings.uses_embedded_postgres if name == "warehouse" else getattr(settings, name) is not None
+
+
+def _variable(name: str) -> str:
+    return f"{PREFIX}{name.upper()}"
