@@ -32,8 +32,9 @@ SECONDS = 30
 
 
 @contextlib.contextmanager
-def tcp_postgres(folder: Path) -> Iterator[str]:
-    """A PostgreSQL server on 127.0.0.1 and a free port; gives the URL (with password) of its database `shop`.
+def tcp_postgres(folder: Path, port: int | None = None) -> Iterator[str]:
+    """A PostgreSQL server on 127.0.0.1 and a free port, or this one; gives the URL (with password) of its database
+    `shop`.
 
     `folder` is made if need be; the server and its database are gone at the end.
     """
@@ -44,7 +45,7 @@ def tcp_postgres(folder: Path) -> Iterator[str]:
     password = f"p@ss/{secrets.token_hex(4)}"
     try:
         _make_data(programs, user, place, password)
-        server, port = _start(programs, user, place)
+        server, port = _start(programs, user, place, port)
         try:
             with _connected(port, password) as connection:
                 connection.execute("CREATE DATABASE shop")
@@ -150,9 +151,9 @@ def _make_data(programs: Path, user: ServerUser, place: Path, password: str) -> 
     )
 
 
-def _start(programs: Path, user: ServerUser, place: Path) -> tuple[subprocess.Popen[bytes], int]:
+def _start(programs: Path, user: ServerUser, place: Path, wanted: int | None) -> tuple[subprocess.Popen[bytes], int]:
     for _ in range(5):  # somebody else may take the port between its choice and its use
-        port = free_port()
+        port = wanted or free_port()
         settings = {"listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": "", "fsync": "off"}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         server = subprocess.Popen(

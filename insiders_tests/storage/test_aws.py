@@ -81,7 +81,7 @@ def test_a_login_is_a_signature_for_that_server_and_user_and_good_for_minutes(s3
     ],
 )
 def test_what_is_not_there_is_a_sentence(services: None, ask: Callable[[], object]) -> None:
-    with pytest.raises(UnreachableError, match="was refused: .*role"):
+    with pytest.raises(UnreachableError, match=r"was refused: .*role"):
         ask()
 
 
