@@ -18,7 +18,7 @@ from insiders_assets.errors import SettingsError, UnreachableError
 # A service that does not answer costs a sensor's tick no more than this: twice, with a pause that boto3 chooses.
 SECONDS_TO_ANSWER, TRIES = 5, 2
 LONGEST_SUBJECT, LONGEST_NOTICE = 100, 30_000
-REGION = "Set AWS_REGION."
+REGION = "Set AWS_DEFAULT_REGION."
 
 
 def token_for(host: str, port: int, user: str) -> Callable[[], str]:

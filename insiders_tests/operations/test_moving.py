@@ -1,4 +1,4 @@
-"""The history of a laptop's home in production: its lake copied into a bucket, nothing is made again, readers see it."""
+"""The history of a laptop's home in production: its lake is copied into a bucket, nothing is made again."""
 
 from __future__ import annotations
 

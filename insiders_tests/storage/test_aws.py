@@ -109,7 +109,7 @@ def test_without_a_region_the_sentence_names_the_variable(
 ) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
-    with pytest.raises(SettingsError, match="AWS_REGION"):
+    with pytest.raises(SettingsError, match="AWS_DEFAULT_REGION"):
         ask()
 
 

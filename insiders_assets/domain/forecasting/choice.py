@@ -36,6 +36,10 @@ EQUAL_ERRORS = 3
 LARGEST_CORRECTION = 0.7
 MARGIN, MIN_ORIGINS = 0.03, 8
 MIN_ERRORS = 2
+# How far a level moves for an interval that held or did not. A tenth of it is too slow for the few dozen months that a
+# shop has; with half of it or twice as much the 80 % interval held within three points of the same.
+PACE = 0.02
+LEAST_LEVEL, MOST_LEVEL = 0.05, 0.995
 
 
 def gross_of(net: float, gross_per_net: float) -> float:
@@ -136,13 +140,27 @@ class Published:
 
 
 @dataclass(frozen=True)
-class _Errors:
-    """What was said of a month that is over was off by, in scales: sizes, of models and the combination by name, of
-    days (n,); and of voices squared errors as shares of their mean."""
+class Off:
+    """What a forecast of a month that is over was off by: the size, in scales, and whether the intervals at `LEVELS`
+    that it had held the actual; None where it had none."""
 
-    published: float
-    gross: float
-    of: Mapping[str, float]
+    size: float
+    held: tuple[bool, ...] | None
+
+    @classmethod
+    def of(cls, size: float, half: Half) -> Off:
+        """The size beside the half-widths that the forecast had."""
+        return cls(size, None if half.widths is None else tuple(size <= width for width in half.widths))
+
+
+@dataclass(frozen=True)
+class _Errors:
+    """What was said of a month that is over was off by: what was published, net and gross; models and the combination
+    by name; days (n,), sizes in scales; and of voices squared errors as shares of their mean."""
+
+    published: Off
+    gross: Off
+    of: Mapping[str, Off]
     of_days: np.ndarray
     voices: Mapping[str, float]
 
@@ -184,9 +202,12 @@ def _errors(said: Said, horizon: int, published: Published, actual: Actual) -> _
     a_day = scale / max(int(counted.sum()), 1)
     totals = {**said.totals.loc[horizon].to_dict(), COMBINATION: float(published.combination.sum())}
     return _Errors(
-        abs(net - actual.net) / scale,
-        abs(said.gross(net) - actual.gross) / scale,
-        {str(name): abs(total - actual.net) / scale for name, total in totals.items()},
+        Off.of(abs(net - actual.net) / scale, published.half),
+        Off.of(abs(said.gross(net) - actual.gross) / scale, published.half_gross),
+        {
+            str(name): Off.of(abs(total - actual.net) / scale, published.half_of[str(name)])
+            for name, total in totals.items()
+        },
         (published.net - truth).abs().to_numpy()[counted] / a_day,
         {name: square / mean for name, square in squares.items()} if mean > 0 else {},
     )
@@ -235,7 +256,7 @@ def _published(said: Said, horizon: int, measured: int, known: Sequence[_Known])
     combination = corrected.mul(pd.Series(weights)).sum(axis=1)
     naive = _better_naive(daily, recent)
     if not said.scale(horizon) > 0:  # closed, as far as is known: there is nothing to be a share of
-        recent = []
+        errors = []
     wider = _wider(said) if horizon == 0 else 1.0
     return Published(
         naive or COMBINATION,
@@ -243,11 +264,11 @@ def _published(said: Said, horizon: int, measured: int, known: Sequence[_Known])
         combination,
         weights,
         corrections,
-        calibrated([one.published * wider for one in recent]),
-        calibrated([one.gross * wider for one in recent]),
-        _half_of_days([one.of_days for one in recent if len(one.of_days)]),
+        _half([one.published for one in errors], wider),
+        _half([one.gross for one in errors], wider),
+        _half_of_days([one.of_days for one in errors[-MOST_ERRORS:] if len(one.of_days)]),
         {
-            name: calibrated([one.of[name] * wider for one in recent if name in one.of])
+            name: _half([one.of[name] for one in errors if name in one.of], wider)
             for name in (*daily.columns, COMBINATION)
         },
         said.scale(horizon),
@@ -291,7 +312,7 @@ def _better_naive(daily: pd.DataFrame, errors: Sequence[_Errors]) -> str | None:
     there is none, or where it cannot forecast now."""
     found: dict[str, float] = {}
     for name in NAIVE:
-        both = [(one.of[name], one.of[COMBINATION]) for one in errors if name in one.of]
+        both = [(one.of[name].size, one.of[COMBINATION].size) for one in errors if name in one.of]
         if name not in daily or len(both) < MIN_ORIGINS:
             continue
         own, its = np.mean(both, axis=0)
@@ -310,8 +331,26 @@ def _half_of_days(errors: Sequence[np.ndarray]) -> Half:
     return Half(tuple(float(width) for width in np.quantile(np.concatenate(errors), LEVELS)), CONFORMAL, len(errors))
 
 
-def calibrated(scores: Sequence[float]) -> Half:
-    """Half-widths of the intervals from the sizes of n past errors.
+def _half(known: Sequence[Off], wider: float) -> Half:
+    """Half-widths from what forecasts of the same kind were off by, and from how often their intervals held."""
+    return calibrated(
+        [one.size * wider for one in known[-MOST_ERRORS:]], adapted([one.held for one in known if one.held])
+    )
+
+
+def adapted(held: Sequence[tuple[bool, ...]]) -> tuple[float, ...]:
+    """The levels to ask for, so that `LEVELS` hold in the long run: each falls a little when an interval held and rises
+    when one did not, and so stays where as many hold as should (adaptive conformal inference, Gibbs and Candès 2021).
+
+    Past errors are not drawn like the next one, as conformal prediction has it: the earlier ones were made with less
+    known of the season and of every model's bias, so their quantiles are too wide; after a break they are too narrow.
+    """
+    moved = [level - PACE * sum(one[place] - level for one in held) for place, level in enumerate(LEVELS)]
+    return tuple(np.clip(moved, LEAST_LEVEL, MOST_LEVEL).tolist())
+
+
+def calibrated(scores: Sequence[float], levels: Sequence[float] = LEVELS) -> Half:
+    """Half-widths of the intervals at so many levels, lowest first, from the sizes of n past errors.
 
     Split conformal (Vovk, Gammerman and Shafer 2005; Lei et al. 2018): the quantile at level x (n + 1) of the scores,
     between two of them by interpolation, where n is large enough for it to exist: from 4 on for 80 %, from 19 on for
@@ -330,7 +369,7 @@ def calibrated(scores: Sequence[float]) -> Half:
         float(np.interp(level * (n + 1), np.arange(1, n + 1), ordered))
         if level * (n + 1) <= n
         else root * float(stdtrit(n, (1 + level) / 2))
-        for level in LEVELS
+        for level in levels
     ]
-    basis = CONFORMAL if SHOWN * (n + 1) <= n else STUDENT
+    basis = CONFORMAL if levels[LEVELS.index(SHOWN)] * (n + 1) <= n else STUDENT
     return Half(tuple(np.maximum.accumulate(widths).tolist()), basis, n)

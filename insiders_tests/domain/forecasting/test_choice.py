@@ -23,6 +23,7 @@ from insiders_assets.domain.forecasting.choice import (
     Half,
     Published,
     Said,
+    adapted,
     calibrated,
     replay,
 )
@@ -431,6 +432,50 @@ def test_errors_are_counted_in_the_size_of_what_the_models_said() -> None:
     assert gross.widths == pytest.approx(calibrated([abs(1.25 * money - 170) / 100 for money in expected]).widths)
 
 
+def test_levels_stay_where_nothing_was_judged_and_move_with_what_held() -> None:
+    assert adapted([]) == LEVELS
+    assert adapted([(True, True, True)]) == pytest.approx([0.5 - 0.02 * 0.5, 0.8 - 0.02 * 0.2, 0.95 - 0.02 * 0.05])
+    assert adapted([(False, False, False)]) == pytest.approx([0.5 + 0.02 * 0.5, 0.8 + 0.02 * 0.8, 0.95 + 0.02 * 0.95])
+    assert adapted([(True, True, True)] * 4 + [(False, False, True)])[1] == pytest.approx(0.8)
+    assert adapted([(False, False, False)] * 500) == (0.995, 0.995, 0.995)
+    assert adapted([(True, True, True)] * 5000)[0] == 0.05
+
+
+@pytest.mark.parametrize("growth", [0.985, 1.0, 1.015])
+def test_with_adapted_levels_the_intervals_hold_in_the_long_run_whether_errors_shrink_or_grow(growth: float) -> None:
+    random = np.random.default_rng(4)
+    covered = {True: [], False: []}
+    for moves in covered:
+        for _ in range(40):
+            sizes, held = [], []
+            for place in range(60):
+                size = abs(random.normal()) * growth**place
+                half = calibrated(sizes[-12:], adapted(held) if moves else LEVELS)
+                if half.widths:
+                    held.append(tuple(size <= width for width in half.widths))
+                sizes.append(size)
+            covered[moves] += [one[1] for one in held]
+    off = {moves: abs(np.mean(found) - 0.8) for moves, found in covered.items()}
+    assert off[True] < 0.03
+    if growth != 1.0:
+        assert off[True] < off[False]
+
+
+def test_an_interval_that_did_not_hold_makes_the_next_ones_wider_than_its_error_alone() -> None:
+    origins = [said(place, {RATE: 100.0}) for place in range(8)]
+    nets = [0.0, *(100.0 + 10 * (place % 2) for place in range(5)), 200.0, 100.0]
+    published = replay(origins, brought(7, nets))
+    sizes = [abs(at(published, place).net.sum() - nets[place + 1]) / 100 for place in range(7)]
+    plain = calibrated(sizes).widths
+    assert at(published, 7).half.widths != pytest.approx(plain)
+    held = [
+        tuple(size <= width for width in half.widths)
+        for size, half in zip(sizes, [at(published, place).half for place in range(7)], strict=True)
+        if half.widths
+    ]
+    assert at(published, 7).half == calibrated(sizes, adapted(held))
+
+
 def test_only_the_last_twelve_errors_make_the_interval() -> None:
     def halves(net_of_the_first: float) -> dict[int, tuple[Half, Half]]:
         origins = [said(place, {RATE: 100.0}) for place in range(27)]
@@ -441,8 +486,11 @@ def test_only_the_last_twelve_errors_make_the_interval() -> None:
     near, far = halves(100.0), halves(150.0)
     assert [half.origins for half, _ in near.values()] == [1, 12, 12, 12]
     assert near[12] != far[12]
-    # The first month's error is forgotten after 12 origins, and what its correction did to twelve others after 12 more.
-    assert (near[25], near[26]) == (far[25], far[26])
+    # The first month's error is forgotten after 12 origins, and what its correction did to twelve others after 12 more;
+    # only whether intervals held is kept for good, which moves the levels.
+    assert [near[place][1] for place in (25, 26)] == [far[place][1] for place in (25, 26)]
+    for one, other in ((near[25], far[25]), (near[26], far[26])):
+        assert one[0].widths == pytest.approx(other[0].widths, abs=0.01)
 
 
 def test_days_err_in_mean_days_and_only_those_with_sales_count() -> None:

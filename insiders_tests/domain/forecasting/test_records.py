@@ -23,6 +23,7 @@ from insiders_assets.domain.forecasting.choice import (
     Half,
     Published,
     Said,
+    adapted,
     calibrated,
     replay,
 )
@@ -218,14 +219,16 @@ def test_every_model_has_intervals_of_its_own_errors_and_says_whether_they_held(
     for model, found in table.groupby("model"):
         assert found[ends].isna().all(axis=1).tolist() == [True, True] + [False] * 6
         late = found.iloc[2:]
+        halves, held = [], []
+        for place in range(2, 8):
+            if model in saids:
+                sizes = [abs(saids[model] - net) / scale for net in nets]
+                halves.append(calibrated(sizes[:place], adapted(held)))
+                held.append(tuple(sizes[place] <= width for width in halves[-1].widths))
+            else:
+                halves.append(published[month(place), 1].half)
         for level, shown in zip(LEVELS, SHOWN, strict=True):
-            widths = []
-            for place in range(2, 8):
-                if model in saids:
-                    half = calibrated([abs(saids[model] - net) / scale for net in nets[:place]])
-                else:
-                    half = published[month(place), 1].half
-                widths.append(half.widths[LEVELS.index(level)] * scale)
+            widths = [half.widths[LEVELS.index(level)] * scale for half in halves]
             assert (late[f"net_upper_{shown}"] - late["net_forecast"]).to_numpy() == pytest.approx(widths)
             inside = (late["net_actual"] - late["net_forecast"]).abs() <= widths
             assert (late[f"inside_{shown}"].astype(bool) == inside).all()
