@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: venv demo test slow spark check lock messages bench clean
+.PHONY: venv demo test slow drill spark check lock messages bench clean
 
 venv: $(VENV)/.installed
 
@@ -24,6 +24,10 @@ test: venv
 
 slow: venv
 	$(BIN)/python -m pytest -m slow
+
+# Production on this machine on bad days, and a year in a quarter of an hour; wants nginx and a PostgreSQL with TLS.
+drill: venv
+	$(BIN)/python -m pytest -m slow -v -s insiders_tests/deploy/test_drill.py insiders_tests/deploy/test_load.py
 
 # Wants Java 17; downloads 434 MB the first time.
 spark: venv

@@ -1,0 +1,154 @@
+# shellcheck shell=bash
+# What install, upgrade and rollback share: releases side by side, of which one is current. Sourced, not run.
+#
+#   /opt/insiders/releases/NAME/app      what deploy/ holds
+#   /opt/insiders/releases/NAME/venv     the virtual environment, or
+#   /opt/insiders/releases/NAME/image    a file with the image's name
+#   /opt/insiders/releases/NAME/schema   the form of Dagster's database that this release knows
+#   /opt/insiders/releases/NAME/source   a hash of what it was made from
+#   /opt/insiders/current, previous      links to a release; /opt/insiders/{app,venv} lead through `current`
+#
+# Switching is one renamed link, so no command ever finds half of a release.
+
+# Another root than the system's: for images and tests. Then no user is made and systemd is not asked.
+ROOT=${ROOT:-}
+OPT=$ROOT/opt/insiders
+ETC=$ROOT/etc/insiders
+UNITS=$ROOT/etc/systemd/system
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+say() { printf '%s: %s\n' "${0##*/}" "$1"; }
+die() { printf '%s: %s\n' "${0##*/}" "$1" >&2; exit "${2:-1}"; }
+usage() { sed -n '2,/^set -/{/^set -/!s/^# \{0,1\}//p}' "$0"; exit "${1:-2}"; }
+as_root() { [ "$(id -u)" = 0 ] || [ -n "$ROOT" ] || die "run it with sudo."; }
+# By numbers, which hold in another root, too.
+own() { [ "$(id -u)" != 0 ] || chown "$@"; }
+systemd() { [ -n "$ROOT" ] || systemctl "$@"; }
+
+# The hash of what a release is made from: of the image's name, or of everything that pip installs; and of deploy/.
+hash_of_source() { # IMAGE or nothing
+  local parts=(deploy)
+  [ -n "$1" ] || parts+=(setup.py pyproject.toml constraints.txt insiders_assets notebooks)
+  {
+    printf '%s\n' "$1"
+    (cd "$HERE/.." && find "${parts[@]}" -type f ! -name '*.pyc' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum)
+  } | sha256sum | cut -d ' ' -f 1
+}
+
+# Makes a release beside the others, without touching what runs; sets RELEASE to its name.
+stage_release() { # IMAGE or nothing, PYTHON
+  local image=$1 python=$2 folder unfinished
+  RELEASE=$(date -u +%Y%m%dT%H%M%SZ)
+  folder=$OPT/releases/$RELEASE
+  unfinished=$OPT/releases/.$RELEASE
+  [ ! -e "$folder" ] || die "there is a release $RELEASE already; try again in a second."
+  umask 022
+  # A release that did not come to its end is none.
+  trap 'rm -rf "$OPT/releases/${RELEASE:?}" "$OPT/releases/.$RELEASE"' EXIT
+  mkdir -p "$unfinished"
+  cp -R "$HERE" "$unfinished/app"
+  if [ -n "$image" ]; then
+    [ -n "$ROOT" ] || docker image inspect "$image" > /dev/null 2>&1 || docker pull "$image" ||
+      die "the image $image is not there and cannot be pulled; log in to its registry (docker login), or load it."
+    echo "$image" > "$unfinished/image"
+  else
+    [ -f "$HERE/../setup.py" ] || die "$HERE is not the deploy/ of a checkout, so there is nothing to install from."
+    command -v "$python" > /dev/null || die "there is no $python; name another with --python (3.11, 3.12 or 3.13)."
+    # Under its final name: a virtual environment's programs name their interpreter by its path.
+    mv "$unfinished" "$folder"
+    unfinished=$folder
+    "$python" -m venv "$folder/venv"
+    "$folder/venv/bin/python" -m pip install --quiet --no-compile --disable-pip-version-check \
+      -c "$HERE/../constraints.txt" "$HERE/..[notebook]"
+    "$folder/venv/bin/python" -m pip check
+    # The services cannot write there, so what is not compiled now is compiled by every process.
+    "$folder/venv/bin/python" -m compileall -q -j 0 "$folder/venv/lib" || true
+  fi
+  hash_of_source "$image" > "$unfinished/source"
+  schema_of "$unfinished" > "$unfinished/schema" || die "the release does not start: see above."
+  [ "$unfinished" = "$folder" ] || mv "$unfinished" "$folder"
+  trap - EXIT
+}
+
+# The newest change of the database's form that this release's Dagster knows.
+schema_of() { # folder of a release
+  local ask='import pathlib, dagster, alembic.script as a
+print(*a.ScriptDirectory(str(pathlib.Path(dagster.__file__).parent / "_core/storage/alembic")).get_heads())'
+  if [ -e "$1/venv" ]; then
+    "$1/venv/bin/python" -c "$ask"
+  elif [ -n "$ROOT" ]; then
+    echo unknown
+  else
+    docker run --rm --pull never --read-only --network none --cap-drop ALL "$(cat "$1/image")" python -c "$ask"
+  fi
+}
+
+release_of() { # current or previous
+  [ -L "$OPT/$1" ] && basename "$(readlink "$OPT/$1")"
+}
+
+point() { # link, target
+  ln -sfn "$2" "$1.new"
+  mv -T "$1.new" "$1"
+}
+
+# Makes a release the current one: links, units, the proxy's configuration. Restarts nothing.
+switch_to() { # NAME
+  local folder=$OPT/releases/$1 before file name
+  [ -d "$folder/app" ] || die "there is no release $1."
+  before=$(release_of current || true)
+  point "$OPT/current" "releases/$1"
+  point "$OPT/app" current/app
+  point "$OPT/venv" current/venv
+  [ -z "$before" ] || [ "$before" = "$1" ] || point "$OPT/previous" "releases/$before"
+
+  # Units that are not in this release go; drop-ins of other names (memory.conf) are the operator's and stay.
+  mkdir -p "$UNITS"
+  rm -f "$UNITS"/insiders.target "$UNITS"/insiders-*.service "$UNITS"/insiders-*.timer
+  cp "$folder"/app/systemd/*.{service,target,timer} "$UNITS/"
+  mkdir -p "$UNITS/insiders-.service.d"
+  cp "$folder/app/systemd/insiders-.service.d/common.conf" "$UNITS/insiders-.service.d/"
+  rm -f "$UNITS"/insiders-*.service.d/container.conf
+  if [ -e "$folder/image" ]; then
+    for file in "$folder"/app/systemd/container/*/container.conf; do
+      name=$(basename "$(dirname "$file")")
+      mkdir -p "$UNITS/$name"
+      cp "$file" "$UNITS/$name/"
+    done
+    printf 'IMAGE=%s\n' "$(cat "$folder/image")" > "$ETC/image.env"
+  else
+    # Its being there is how the scripts know that the services run in containers.
+    rm -f "$ETC/image.env"
+  fi
+  # What an operator has set: how much memory the code server and its runs may take.
+  if [ ! -e "$UNITS/insiders-code.service.d/memory.conf" ]; then
+    mkdir -p "$UNITS/insiders-code.service.d"
+    cp "$folder/app/systemd/memory.conf.example" "$UNITS/insiders-code.service.d/memory.conf"
+  fi
+  mkdir -p "$ETC/proxy"
+  (
+    # The ports that the web servers have been given.
+    # shellcheck disable=SC1090
+    . <(grep -hE '^(OPERATORS_PORT|VIEWERS_PORT|WEB_PORT|READ_ONLY_PORT)=[0-9]+$' "$ETC/insiders.env" 2>/dev/null)
+    export OPERATORS_PORT VIEWERS_PORT WEB_PORT READ_ONLY_PORT
+    "$folder/app/bin/proxy-configuration" > "$ETC/proxy/nginx.conf"
+  )
+  systemd daemon-reload
+}
+
+# Stops what starts runs, and waits until none is under way; if that takes longer than asked, all is as before.
+drain_or_go_back() { # SECONDS
+  say "the daemon stops, and the runs under way get $1 s to finish"
+  systemctl stop insiders-liveness.timer insiders-daemon.service
+  if ! "$OPT/app/bin/as-service" insiders drain --wait "$1"; then
+    systemctl start insiders-daemon.service insiders-liveness.timer
+    die "runs are still under way, so nothing was changed; the daemon runs again. Try later, or with a longer --wait."
+  fi
+}
+
+# Restarts everything on the current release and waits until it answers.
+restart_and_check() {
+  # In the order of the units: down from the daemon, up from the migration.
+  systemctl restart insiders.target || true
+  "$OPT/app/bin/as-service" --host "$OPT/app/bin/liveness" --wait 420 code web web-readonly daemon
+}

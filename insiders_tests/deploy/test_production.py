@@ -1,0 +1,185 @@
+"""The whole of production on one machine, from its own files: a file lands in the bucket, the report appears; who has
+no login sees nothing; no password stands anywhere."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import psycopg
+import pytest
+
+from insiders_assets.automation.notices import HEARTBEAT
+from insiders_assets.operations.status import STANDS
+from insiders_tests.command import shop_files
+from insiders_tests.deploy.production import (
+    DAEMON,
+    LOGIN,
+    Box,
+    box_of,
+    postgres_programs,
+    proxy,
+    start_everything,
+)
+from insiders_tests.servers import S3
+from insiders_tests.web_page import LAUNCH
+
+pytestmark = [
+    pytest.mark.skipif(postgres_programs() is None, reason="no PostgreSQL with TLS is on this machine (postgresql)"),
+    pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not on this machine"),
+    pytest.mark.timeout(900),
+]
+RUNS = "{ runsOrError { ... on Runs { results { jobName status } } } }"
+ADDRESS_WITH_PASSWORD = re.compile(r"postgres[a-z0-9+]*://[^:@/\s]+:[^@/\s]+@")
+
+
+@pytest.fixture(scope="module")
+def box(open_folder: Path, s3: S3) -> Iterator[Box]:
+    """Everything runs, and a month has landed in the bucket and been made by nobody's hand."""
+    folder = Path(tempfile.mkdtemp(dir=open_folder))
+    folder.chmod(0o755)
+    settings = {
+        "INSIDERS_FIRST_MONTH": "2024-01",
+        "INSIDERS_LAST_MONTH": "2024-01",
+        "INSIDERS_MIN_CLUSTERABLE": "1000",  # the whole way without UMAP and TensorFlow
+        "INSIDERS_SENSOR_SECONDS": "5",
+        "INSIDERS_QUIET_SECONDS": "0",
+    }
+    with box_of(folder, s3, **settings) as made:
+        file = shop_files(folder / "files")[0]
+        content = file.read_bytes()
+        made.landing.swap(file.name, lambda _: content)
+        start_everything(made)
+        with proxy(made):
+            made.wait_until(lambda: _has_report(made, "2024-01"), "the report is there", seconds=600)
+            made.wait_until(lambda: _nothing_runs(made), "the run has ended")
+            yield made
+
+
+def _has_report(box: Box, month: str) -> bool:
+    with psycopg.connect(box.database.url("insiders", "", "insiders")) as connection:
+        (there,) = connection.execute("SELECT to_regclass('insiders.report_facts')").fetchone()
+        counted = "SELECT count(*) FROM insiders.report_facts WHERE month = %s"
+        return bool(there and connection.execute(counted, [f"{month}-01"]).fetchone()[0])
+
+
+def _nothing_runs(box: Box) -> bool:
+    runs = box.graphql(RUNS)["runsOrError"]["results"]
+    return bool(runs) and all(run["status"] in ("SUCCESS", "FAILURE") for run in runs)
+
+
+def test_a_file_that_lands_becomes_a_report_by_nobodys_hand(box: Box) -> None:
+    runs = box.graphql(RUNS)["runsOrError"]["results"]
+    assert {run["jobName"] for run in runs} >= {"catch_up", "land", "monthly"}
+    assert {run["status"] for run in runs} == {"SUCCESS"}
+    states = {(row["month"], row["table"]): row["state"] for row in box.status()}
+    assert "2024-01" in {month for month, _ in states}
+    assert set(states.values()) == {STANDS}
+
+
+@pytest.mark.parametrize("door", ["operators", "viewers"])
+@pytest.mark.parametrize(
+    "path", ["/", "/graphql", "/asset-groups", "/server_info", "/favicon.png", "/dagit_info", "/runs/x"]
+)
+def test_without_a_login_every_page_and_graphql_answers_401(box: Box, door: str, path: str) -> None:
+    assert box.ask(door, path).status == 401
+    assert box.ask(door, path, body={"query": "{ version }"}).status == 401
+
+
+def test_with_a_login_the_page_opens_and_a_viewer_has_no_key_for_the_operators_door(box: Box) -> None:
+    assert '<div id="root"' in box.ask("operators", "/", "operators").body
+    assert '<div id="root"' in box.ask("viewers", "/", "viewers").body
+    assert box.ask("operators", "/", "viewers").status == 401
+
+
+def test_the_read_only_server_shows_everything_and_refuses_a_mutation(box: Box) -> None:
+    asked = {"query": "{ assetNodes { assetKey { path } } }"}
+    assert "insiders_report" in box.ask("viewers", "/graphql", "viewers", asked).body
+    selector = {
+        "repositoryLocationName": "insiders",
+        "repositoryName": "__repository__",
+        "pipelineName": "catch_up",
+    }
+    parameters = {"selector": selector, "runConfigData": {}, "mode": "default"}
+    launch = {"query": LAUNCH, "variables": {"parameters": parameters}}
+    before = len(box.graphql(RUNS)["runsOrError"]["results"])
+    refused = box.ask("viewers", "/graphql", "viewers", launch).body
+    assert "UnauthorizedError" in refused or "not permitted" in refused.lower()
+    assert len(box.graphql(RUNS)["runsOrError"]["results"]) == before
+    reload = 'mutation { reloadRepositoryLocation(repositoryLocationName: "insiders") { __typename } }'
+    assert "UnauthorizedError" in box.ask("viewers", "/graphql", "viewers", {"query": reload}).body
+
+
+def test_signs_of_life_reach_the_metrics(box: Box) -> None:
+    def put() -> bool:
+        names = boto3.client("cloudwatch").list_metrics(Namespace=box.variables["INSIDERS_METRICS"])["Metrics"]
+        return HEARTBEAT in {one["MetricName"] for one in names}
+
+    box.wait_until(put, "the heartbeat is in the metrics", seconds=90)
+
+
+def test_what_runs_print_is_in_the_bucket_and_not_left_on_the_box(box: Box) -> None:
+    prefix = box.variables["INSIDERS_LOGS_PREFIX"]
+    listed = boto3.client("s3", endpoint_url=box.s3.endpoint).list_objects_v2(Bucket=box.s3.bucket, Prefix=prefix)
+    assert {Path(one["Key"]).name.split(".")[1] for one in listed["Contents"]} <= {"err", "out"}
+    left = [path for path in (box.home / "dagster" / "storage").rglob("*") if path.suffix in (".err", ".out")]
+    assert left == []
+
+
+def test_no_password_stands_in_logs_history_configuration_or_bucket(box: Box) -> None:
+    password = dict(line.split("=", 1) for line in (box.folder / "run" / "secrets.env").read_text().splitlines())
+    secret = password["INSIDERS_INSTANCE"].split(":")[2].rpartition("@")[0]
+    assert len(secret) > 20
+    texts = {log.name: log.read_text("utf-8", "replace") for log in box.folder.glob("*.log")}
+    for path in box.home.rglob("*"):
+        if path.is_file():
+            texts[str(path)] = path.read_bytes().decode("utf-8", "replace")
+    with psycopg.connect(box.database.url("master", "master%27s%20word", "dagster")) as connection:
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        for (table,) in tables:
+            rows = connection.execute(f'SELECT t::text FROM public."{table}" t').fetchall()
+            texts[f"table {table}"] = "\n".join(row[0] for row in rows)
+    assert len(texts["table event_logs"]) > 10_000
+    s3 = boto3.client("s3", endpoint_url=box.s3.endpoint)
+    for one in s3.list_objects_v2(Bucket=box.s3.bucket, Prefix=box.variables["INSIDERS_LOGS_PREFIX"])["Contents"]:
+        body = s3.get_object(Bucket=box.s3.bucket, Key=one["Key"])["Body"].read()
+        texts[one["Key"]] = body.decode("utf-8", "replace")
+    texts["instance page"] = box.ask("operators", "/graphql", "operators", {"query": "{ instance { info } }"}).body
+    texts["processes"] = "\n".join(" ".join(process.args) for process in box.processes.values())
+    words = [secret, *(word for _, word in LOGIN.values())]
+    words += [base64.b64encode(":".join(login).encode()).decode() for login in LOGIN.values()]
+    found = {name: word for name, text in texts.items() for word in words if word in text}
+    assert found == {}
+    assert {name for name, text in texts.items() if ADDRESS_WITH_PASSWORD.search(text)} == set()
+
+
+def test_the_doctor_names_every_part_and_no_password(box: Box) -> None:
+    done = box.run("/opt/insiders/venv/bin/insiders doctor")
+    assert done.returncode == 0, done.stdout
+    assert "logged in to by IAM" in done.stdout
+    assert box.variables["INSIDERS_LAKE"] in done.stdout
+    assert not ADDRESS_WITH_PASSWORD.search(done.stdout)
+
+
+@pytest.mark.parametrize("unit", ["insiders-migrate", "insiders-code"])
+def test_a_unit_with_a_missing_variable_does_not_start_and_says_which(box: Box, unit: str) -> None:
+    from insiders_tests.deploy.production import directives
+
+    before = [line for line in directives(unit)["ExecStartPre"] if "insiders ready" in line]
+    assert before
+    done = box.run(before[0], INSIDERS_LAKE="")
+    assert done.returncode == 3
+    assert "INSIDERS_LAKE is not set" in done.stderr
+    assert "insiders.env.example" in done.stderr
+
+
+def test_everything_stops_in_order_and_at_once_where_nothing_runs(box: Box) -> None:
+    for unit in (DAEMON, "insiders-web-readonly", "insiders-web", "insiders-code"):
+        box.stop(unit)
+    assert json.dumps(box.status())  # the data need none of them
