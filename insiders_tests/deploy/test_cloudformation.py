@@ -701,8 +701,9 @@ FOLDERS = [
 ]
 
 
-def start(stack: Stack, folder: Path, **answers: int) -> FirstStart:
-    """Run the user data with pretended commands, and every path of the system below a folder."""
+def start(stack: Stack, folder: Path, pretend: str = PRETEND, **answers: int) -> FirstStart:
+    """Run the user data with pretended commands, and every path of the system below a folder. `answers` are the exit
+    codes of commands."""
     root, calls = folder / "box", folder / "calls"
     for name in FOLDERS:
         (root / name).mkdir(parents=True)
@@ -712,7 +713,7 @@ def start(stack: Stack, folder: Path, **answers: int) -> FirstStart:
     places += [root / "opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl"]
     (folder / "bin" / "install").write_text(INSTALL % shutil.which("install"))
     for place in places:
-        place.write_text(PRETEND)
+        place.write_text(pretend)
     for place in (*places, folder / "bin" / "install"):
         place.chmod(0o755)
     for name, status in answers.items():
@@ -734,9 +735,9 @@ def start(stack: Stack, folder: Path, **answers: int) -> FirstStart:
 
 @pytest.fixture(scope="module")
 def started(closed: Stack) -> Iterator[FirstStart]:
-    """A first start that went well, on a volume that is blank."""
+    """A first start that went well."""
     with tempfile.TemporaryDirectory() as folder:
-        yield start(closed, Path(folder), blkid=0)
+        yield start(closed, Path(folder))
 
 
 def test_the_user_data_is_short_enough_and_shellcheck_has_nothing_to_say(closed: Stack, opened: Stack) -> None:
@@ -773,18 +774,12 @@ def test_a_step_that_fails_is_tried_again_and_then_fails_the_stack(closed: Stack
 def test_only_a_blank_volume_is_formatted(
     closed: Stack, tmp_path: Path, found: int, formatted: bool, status: int
 ) -> None:
-    # The same answer to both questions would end the second; only the first is asked with --probe.
-    probe = PRETEND.replace("blkid*--output*)", f"blkid*--probe*) exit {found} ;;\n  blkid*--output*)")
-    first = start_with(closed, tmp_path, probe)
+    # blkid is asked twice: whether there is something, and then for its name.
+    pretend = PRETEND.replace("blkid*--output*)", f"blkid*--probe*) exit {found} ;;\n  blkid*--output*)")
+    first = start(closed, tmp_path, pretend)
     assert bool(first.called("mkfs.xfs")) == formatted
     assert first.status == status
     assert bool(first.called("mount")) == (status == 0)
-
-
-def start_with(stack: Stack, folder: Path, pretend: str) -> FirstStart:
-    with pytest.MonkeyPatch.context() as changed:
-        changed.setitem(globals(), "PRETEND", pretend)
-        return start(stack, folder)
 
 
 def test_the_data_volume_is_mounted_at_every_start_and_without_it_nobody_writes(started: FirstStart) -> None:
