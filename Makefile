@@ -40,6 +40,7 @@ check: venv
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
+	$(BIN)/detect-secrets-hook --baseline .secrets.baseline $$(git ls-files)
 
 # Exact versions for every supported Python, from the bounds in setup.py.
 lock:

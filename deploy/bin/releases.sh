@@ -37,11 +37,12 @@ hash_of_source() { # IMAGE or nothing
 
 # Makes a release beside the others, without touching what runs; sets RELEASE to its name.
 stage_release() { # IMAGE or nothing, PYTHON
-  local image=$1 python=$2 folder unfinished
-  RELEASE=$(date -u +%Y%m%dT%H%M%SZ)
+  local image=$1 python=$2 folder unfinished now number=1
+  now=$(date -u +%Y%m%dT%H%M%SZ)
+  RELEASE=$now
+  while [ -e "$OPT/releases/$RELEASE" ]; do number=$((number + 1)); RELEASE=$now-$number; done
   folder=$OPT/releases/$RELEASE
   unfinished=$OPT/releases/.$RELEASE
-  [ ! -e "$folder" ] || die "there is a release $RELEASE already; try again in a second."
   umask 022
   # A release that did not come to its end is none.
   trap 'rm -rf "$OPT/releases/${RELEASE:?}" "$OPT/releases/.$RELEASE"' EXIT

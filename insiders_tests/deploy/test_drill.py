@@ -100,11 +100,8 @@ def land(box: Box, file: Path) -> None:
 
 
 def hashes(box: Box) -> Hashes:
-    """By month and table; empty while something does not stand."""
-    found = box.status()
-    if any(row["state"] != STANDS for row in found):
-        return {}
-    return {(row["month"], row["table"]): row["content_hash"] for row in found}
+    """Of what stands, by month and table."""
+    return {(row["month"], row["table"]): row["content_hash"] for row in box.status() if row["state"] == STANDS}
 
 
 def expected(undisturbed: Hashes, months: int) -> Hashes:
@@ -114,8 +111,7 @@ def expected(undisturbed: Hashes, months: int) -> Hashes:
 
 def has_come_back(box: Box, undisturbed: Hashes, months: int) -> bool:
     found = hashes(box)
-    want = expected(undisturbed, months)
-    return bool(found) and {key: found.get(key) for key in want} == want
+    return all(found.get(key) == content for key, content in expected(undisturbed, months).items())
 
 
 def runs(box: Box) -> list[dict[str, str]]:

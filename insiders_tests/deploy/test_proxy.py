@@ -29,6 +29,7 @@ from insiders_tests.deploy.units import DEPLOY
 from insiders_tests.servers import free_port
 
 pytestmark = pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not on this machine")
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
 
 PATHS = ["/", "/graphql", "/server_info", "/assets/insiders_report", "/_next/static/chunks/main.js", "/healthz/more"]
 OLGA = ("olga", "olga's long password")
@@ -247,7 +248,7 @@ def test_another_sites_page_cannot_act_through_a_logged_in_browser(proxy: Proxy)
         assert asked.status_code == expected, (site, mode)
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
+@needs_curl
 def test_a_browser_that_speaks_http_2_is_known_as_this_site_too(proxy: Proxy) -> None:
     command = ["curl", "--silent", "--http2", "--cacert", proxy.certificate, "--user", ":".join(OLGA)]
     address = proxy.address("operators", "/graphql")
@@ -283,19 +284,6 @@ def test_a_body_that_no_page_sends_is_refused(proxy: Proxy) -> None:
     assert proxy.post("operators", auth=OLGA, data=b"x" * (5 << 20)).status_code == 413
 
 
-def test_a_page_of_many_files_opens_at_once_and_a_guesser_is_slowed_down(proxy: Proxy) -> None:
-    with requests.Session() as session:
-        session.verify, session.auth = proxy.certificate, VICTOR
-        page = [session.get(proxy.address("viewers", f"/chunk-{number}.js")).status_code for number in range(300)]
-        assert set(page) == {200}
-        session.auth = None
-        strangers = [session.get(proxy.address("viewers")).status_code for _ in range(120)]
-        session.auth = (VICTOR[0], "a guess")
-        guesses = [session.get(proxy.address("viewers")).status_code for _ in range(400)]
-    assert set(strangers) == {401, 429} and set(guesses) == {401, 429}
-    assert proxy.get("viewers", "/healthz").status_code == 200
-
-
 def test_a_new_login_counts_at_once_and_a_removed_one_no_more(proxy: Proxy) -> None:
     newcomer = ("nora", "nora's long password")
     _script("add-user", "operators", newcomer[0], said=f"{newcomer[1]}\n", FOLDER=str(proxy.folder))
@@ -323,3 +311,17 @@ def test_what_is_no_port_is_refused() -> None:
 
 def test_everything_that_the_template_asks_for_is_put_in() -> None:
     assert "${" not in _script("proxy-configuration")
+
+
+@needs_curl
+def test_a_page_of_many_files_opens_at_once_and_a_guesser_is_slowed_down(proxy: Proxy) -> None:
+    def codes(number: int, login: str | None) -> set[str]:
+        address = proxy.address("viewers", f"/chunk-[1-{number}].js")
+        command = ["curl", "--silent", "--cacert", proxy.certificate, "--parallel", "--parallel-max", "60"]
+        command += ["-o", "/dev/null", "-w", "%{http_code}\n", *(["--user", login] if login else []), address]
+        return set(subprocess.run(command, capture_output=True, text=True, timeout=60).stdout.split())
+
+    assert codes(300, ":".join(VICTOR)) == {"200"}
+    assert codes(200, None) == {"401", "429"}
+    assert codes(700, f"{VICTOR[0]}:a guess") == {"401", "429"}
+    assert proxy.get("viewers", "/healthz").status_code == 200
