@@ -57,6 +57,10 @@ def directives(unit: str) -> dict[str, list[str]]:
     return found
 
 
+class AnsweredWithAnError(OSError):
+    """What the page says when something behind it does not answer: whoever waits asks again."""
+
+
 @dataclass
 class Answer:
     """What the proxy, or a server behind it, has said."""
@@ -230,7 +234,8 @@ class Box:
     def graphql(self, query: str, **variables: Any) -> dict[str, Any]:
         """Data of GraphQL, asked as an operator through the proxy."""
         told = json.loads(self.ask("operators", "/graphql", "operators", {"query": query, "variables": variables}).body)
-        assert not told.get("errors"), told["errors"]
+        if told.get("errors"):
+            raise AnsweredWithAnError(str(told["errors"])[:500])
         return told["data"]
 
     def status(self) -> list[dict[str, Any]]:
