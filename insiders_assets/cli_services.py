@@ -39,8 +39,10 @@ def drain(seconds: Seconds = 0) -> None:
 
 
 @app.command()
-def secrets(to: Annotated[Path, typer.Option(help="File to write, readable for this user only.")]) -> None:
+def secrets(
+    to: Annotated[Path, typer.Option(help="File to write, readable for this user only.")], seconds: Seconds = 0
+) -> None:
     """Production: write the login of Dagster's storage, from Secrets Manager, as a file of variables."""
     from insiders_assets.operations.services import write_secrets
 
-    write_secrets(load_settings(), to)
+    write_secrets(load_settings(), to, seconds, print_line)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote, urlsplit
 
 import dagster as dg
@@ -33,6 +34,7 @@ SECONDS_BETWEEN_LOOKS = 2.0
 UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 Say = Callable[[str], None]
+T = TypeVar("T")
 
 
 def check_variables(settings: Settings, say: Say) -> None:
@@ -78,25 +80,26 @@ def ready(settings: Settings, seconds: float, say: Say, starting_code: bool = Fa
             platform.landing.check_writable,
             lambda: _look_at_instance(settings),
         ]
-        _until_they_answer(looks, seconds, say)
+        began = time.monotonic()
+        for look in looks:
+            _asked_until(look, began, seconds, say)
     if starting_code:
         end_dead_runs(settings, "The code server was stopped or killed during this run.", say)
 
 
-def _until_they_answer(looks: Sequence[Callable[[], None]], seconds: float, say: Say) -> None:
-    deadline, pause = time.monotonic() + seconds, FIRST_PAUSE
-    for look in looks:
-        while True:
-            try:
-                look()
-                break
-            except UnreachableError as trouble:
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    raise UnreachableError(f"{trouble.problem} Asked for {seconds:.0f} s.", trouble.remedy) from None
-                say(f"{trouble.problem} Asked again in {min(pause, left):.0f} s.")
-                time.sleep(min(pause, left))
-                pause = min(pause * 2, LONGEST_PAUSE)
+def _asked_until(ask: Callable[[], T], began: float, seconds: float, say: Say) -> T:
+    """What `ask` gives; where nobody answers again with growing pauses, until so long after the beginning."""
+    pause = FIRST_PAUSE
+    while True:
+        try:
+            return ask()
+        except UnreachableError as trouble:
+            left = began + seconds - time.monotonic()
+            if left <= 0:
+                raise UnreachableError(f"{trouble.problem} Asked for {seconds:.0f} s.", trouble.remedy) from None
+            say(f"{trouble.problem} Asked again in {min(pause, left):.0f} s.")
+            time.sleep(min(pause, left))
+            pause = min(pause * 2, LONGEST_PAUSE)
 
 
 def _look_at_instance(settings: Settings) -> None:
@@ -119,22 +122,31 @@ def end_dead_runs(settings: Settings, why: str, say: Say | None = None) -> None:
 def drain(settings: Settings, seconds: float, say: Say) -> None:
     """Return when no run is under way in the code server; the daemon, which would start others, has to be stopped.
 
+    Where Dagster's database is away meanwhile, it is asked again: whoever waits would end the runs otherwise.
+
     Raises
     ------
-    BusyError: some are under way still; they are named.
+    BusyError: some are under way still; they are named. UnreachableError: nobody could say in that time.
     """
-    deadline, told = time.monotonic() + seconds, None
+    began, told = time.monotonic(), ""
+    while True:
+        running = _asked_until(lambda: _ids_under_way(settings), began, seconds, say)
+        if not running:
+            return
+        if running != told:
+            say(f"Under way: {running}. Waiting.")
+            told = running
+        if time.monotonic() > began + seconds:
+            raise BusyError(
+                f"After {seconds:.0f} s still under way: {running}.",
+                "Wait longer, or end them on the page; a run that is killed is started again.",
+            )
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def _ids_under_way(settings: Settings) -> str:
     with open_instance(settings) as instance:
-        while running := [run.run_id for run in _under_way(instance)]:
-            if running != told:
-                say(f"Under way: {', '.join(running)}. Waiting for {'it' if len(running) == 1 else 'them'}.")
-                told = running
-            if time.monotonic() > deadline:
-                raise BusyError(
-                    f"After {seconds:.0f} s still under way: {', '.join(running)}.",
-                    "Wait longer, or end them on the page; a run that is killed is started again.",
-                )
-            time.sleep(SECONDS_BETWEEN_LOOKS)
+        return ", ".join(run.run_id for run in _under_way(instance))
 
 
 def _under_way(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
@@ -142,10 +154,11 @@ def _under_way(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
     return [run for run in runs if not STARTED_HERE.items() <= run.tags.items()]
 
 
-def write_secrets(settings: Settings, path: Path) -> None:
+def write_secrets(settings: Settings, path: Path, seconds: float, say: Say) -> None:
     """Write the variables that are secret, from Secrets Manager, into a file that only its owner can read.
 
-    The login of Dagster's storage; how to prove the server's name is taken over from the warehouse's address.
+    It is asked for so many seconds: at a boot the network may come later. The login of Dagster's storage; how to prove
+    the server's name is taken over from the warehouse's address.
 
     Raises
     ------
@@ -154,7 +167,8 @@ def write_secrets(settings: Settings, path: Path) -> None:
     """
     if settings.secret is None:
         raise SettingsError("INSIDERS_SECRET is not set.", RUNBOOK)
-    found = read_secret(settings.secret)
+    name_of_secret = settings.secret
+    found = _asked_until(lambda: read_secret(name_of_secret), time.monotonic(), seconds, say)
     if lacking := [name for name in IN_THE_SECRET if not found.get(name)]:
         raise SettingsError(f"The secret {settings.secret} has no {', '.join(lacking)}.", RUNBOOK)
     user, password, host, name = (quote(str(found[field]), safe="") for field in IN_THE_SECRET)

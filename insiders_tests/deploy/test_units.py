@@ -121,7 +121,7 @@ def test_settings_and_secrets_come_from_the_two_files() -> None:
         assert unit(name)["EnvironmentFile"] == ["/etc/insiders/insiders.env", "/run/insiders/secrets.env"]
     secrets = unit("insiders-secrets")
     assert secrets["EnvironmentFile"] == ["/etc/insiders/insiders.env"]
-    assert secrets["ExecStart"][0].endswith("insiders secrets --to /run/insiders/secrets.env")
+    assert secrets["ExecStart"][0].endswith("insiders secrets --to /run/insiders/secrets.env --wait 60")
     assert (secrets["RuntimeDirectory"], secrets["RuntimeDirectoryMode"]) == (["insiders"], ["0700"])
     assert secrets["RuntimeDirectoryPreserve"] == ["yes"]
 

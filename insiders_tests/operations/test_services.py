@@ -104,7 +104,16 @@ def test_every_variable_of_the_example_is_known_and_every_one_that_is_needed_is_
 ) -> None:
     example = (ROOT / "deploy" / "insiders.env.example").read_text("utf-8")
     values = dict(line.split("=", 1) for line in example.splitlines() if line and not line.startswith("#"))
+    places = {
+        "BUCKET": "shop",
+        "HOST": "db.example",
+        "REGION": "eu-central-1",
+        "ACCOUNT": "123456789012",
+        "NAME": "shop",
+    }
     for name, value in values.items():
+        for word, real in places.items():
+            value = value.replace(word, real)
         monkeypatch.setenv(name, value)
     settings = load_settings(tmp_path / "home")
     secret = "postgresql+psycopg2://dagster:x@db.example/dagster"  # from insiders-secrets.service, not from this file
@@ -170,7 +179,7 @@ def test_a_database_that_does_not_come_ends_the_waiting_with_its_sentence(produc
     with pytest.raises(UnreachableError, match=r"nothing listens there.*Asked for 2 s") as refused:
         ready(production(**{name: address}), 2, said.append)
     assert 1.5 < time.monotonic() - began < 30
-    assert len(said) >= 2
+    assert said
     assert "geheim" not in "".join(said) + str(refused.value)
 
 
@@ -230,6 +239,15 @@ def test_a_run_that_is_under_way_is_waited_for_and_named(instance: tuple[Setting
     assert [words.count(run.run_id) for words in said] == [1]
 
 
+def test_a_database_that_is_away_is_asked_again_before_the_runs_are_given_up(production: Callable) -> None:
+    said: list[str] = []
+    settings = production(instance=f"postgresql://owner@127.0.0.1:{free_port()}/shop")
+    prepare_home(settings)
+    with pytest.raises(UnreachableError, match="Asked for 3 s"):
+        drain(settings, 3, said.append)
+    assert any("Asked again" in words for words in said)
+
+
 def test_a_run_that_does_not_end_ends_the_waiting_with_its_name(
     instance: tuple[Settings, dg.DagsterInstance],
 ) -> None:
@@ -286,7 +304,7 @@ def test_the_login_of_dagsters_storage_becomes_a_file_that_one_user_can_read(
     monkeypatch.setenv("INSIDERS_SECRET", secret(**LOGIN))
     warehouse = "postgresql://insiders@db.example/insiders?sslmode=verify-full&sslrootcert=/etc/ca.pem"
     settings = production(instance=None, warehouse=warehouse)
-    write_secrets(settings, place)
+    write_secrets(settings, place, 0, silent)
     assert stat.S_IMODE(place.stat().st_mode) == 0o600
     (line,) = place.read_text().splitlines()
     name, _, url = line.partition("=")
@@ -311,7 +329,7 @@ def test_a_secret_without_a_field_is_a_sentence_without_its_values(
 ) -> None:
     monkeypatch.setenv("INSIDERS_SECRET", secret(username="dagster", password="geheim"))
     with pytest.raises(SettingsError, match="has no host, dbname") as refused:
-        write_secrets(production(), tmp_path / "secrets.env")
+        write_secrets(production(), tmp_path / "secrets.env", 0, silent)
     assert "geheim" not in str(refused.value)
     assert [*tmp_path.glob("secrets*")] == []
 
@@ -320,10 +338,10 @@ def test_without_the_name_of_a_secret_and_without_a_folder_there_are_sentences(
     production: Callable, secret: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(SettingsError, match="INSIDERS_SECRET is not set"):
-        write_secrets(production(), tmp_path / "secrets.env")
+        write_secrets(production(), tmp_path / "secrets.env", 0, silent)
     monkeypatch.setenv("INSIDERS_SECRET", secret(**LOGIN))
     with pytest.raises(StorageError, match="cannot be written"):
-        write_secrets(production(), tmp_path / "there is none" / "secrets.env")
+        write_secrets(production(), tmp_path / "there is none" / "secrets.env", 0, silent)
 
 
 # -- a login that is good for minutes
