@@ -8,6 +8,7 @@ import pandas as pd
 from insiders_assets.assets.forecast_history import ForecastHistory
 from insiders_assets.assets.monthly import Made, Month, monthly_asset, shown_as_table
 from insiders_assets.contracts.forecast import FORECAST_BACKTEST
+from insiders_assets.contracts.table import or_null
 from insiders_assets.storage.lake import Dataset
 
 
@@ -42,21 +43,30 @@ def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMap
 
 
 def errors_by_model(rows: list[dict]) -> list[dict]:
-    """Mean and median absolute error and bias of each model one month ahead, the best first; what would have been
-    published among them."""
+    """Mean and median absolute error, bias and coverage of each model one month ahead, the best first; what would have
+    been published among them."""
     next_month = pd.DataFrame([row for row in rows if row["horizon"] == 1 and row["net_error"] is not None])
     if next_month.empty:
         return []
     quoted = next_month[next_month["published"]].assign(model="published")
     told = pd.concat([quoted, next_month])
-    grouped = told.assign(size=told["net_error"].astype(float).abs()).groupby("model")
+    held = told["inside_80"].astype(float) if "inside_80" in told else float("nan")  # no interval yet anywhere
+    grouped = told.assign(size=told["net_error"].astype(float).abs(), held=held).groupby("model")
     found = grouped.agg(
         origins=("net_error", "size"),
         mean_error=("size", "mean"),
         median_error=("size", "median"),
         bias=("net_error", "mean"),
+        inside_80=("held", "mean"),
     ).sort_values("mean_error")
     return [
-        {"model": model, **{str(name).replace("_", " "): value for name, value in row.items()}}
+        {
+            "model": model,
+            "origins": row["origins"],
+            "mean error": row["mean_error"],
+            "median error": row["median_error"],
+            "bias": row["bias"],
+            "inside 80 %": or_null(row["inside_80"]),
+        }
         for model, row in found.to_dict("index").items()
     ]
