@@ -823,7 +823,7 @@ def test_insiders_takes_the_settings_that_the_box_gets(
         monkeypatch.setenv(name, value)
     assert place.stat().st_mode & 0o777 == 0o640
 
-    write_secrets(load_settings(), tmp_path / "secrets.env")
+    write_secrets(load_settings(), tmp_path / "secrets.env", 0, print)
     (address,) = variables((tmp_path / "secrets.env").read_text()).values()
     monkeypatch.setenv("INSIDERS_INSTANCE", address)
     settings, told = load_settings(), list[str]()
