@@ -7,12 +7,14 @@ Belongs here: starting and stopping servers. Does not belong here: test data (`f
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import signal
 import socket
 import subprocess
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +92,36 @@ def s3_server() -> Iterator[S3]:
             yield s3
     finally:
         server.stop()
+
+
+@dataclass(frozen=True)
+class Subscriber:
+    """Somebody who listens to a topic of its own; the environment names server and credentials."""
+
+    topic: str
+    queue: str
+
+    @classmethod
+    def to_new_topic(cls) -> Subscriber:
+        import boto3
+
+        sns, sqs, name = boto3.client("sns"), boto3.client("sqs"), uuid.uuid4().hex
+        topic, queue = sns.create_topic(Name=name)["TopicArn"], sqs.create_queue(QueueName=name)["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+        return cls(topic, queue)
+
+    def heard(self) -> list[tuple[str, str]]:
+        """Subjects and texts that have come since the last time."""
+        import boto3
+
+        sqs, told = boto3.client("sqs"), []
+        while found := sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages"):
+            for one in found:
+                body = json.loads(one["Body"])
+                told.append((body["Subject"], body["Message"]))
+                sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=one["ReceiptHandle"])
+        return told
 
 
 @contextlib.contextmanager

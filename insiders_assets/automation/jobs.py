@@ -30,6 +30,7 @@ COMPARISONS = dg.AssetSelection.assets(*COMPARISON_TABLES)
 CATCHING_UP = {"insiders/catching_up": "yes"}
 # By the command line, or by the job that does the same.
 STARTED_HERE = {"insiders/started_by": "insiders run"}
+UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 # A run whose process was killed is started again; one that ended with an error is not, since the same would come of it.
 STARTED_AGAIN = {
     "dagster/max_retries": "2",
@@ -39,6 +40,12 @@ STARTED_AGAIN = {
 # Trouble that passes: a server that is restarted, another command that works on the home.
 PASSING = (UnreachableError, BusyError)
 TRIES_AGAIN, SECONDS_BETWEEN = 5, 60
+
+
+def is_started_here(run: dg.DagsterRun) -> bool:
+    """Whether a run lives in the process of `insiders run`, or of the job that does the same, and not in one of its
+    own in the code server."""
+    return STARTED_HERE.items() <= run.tags.items()
 
 
 def jobs(partitions: dg.PartitionsDefinition) -> list:

@@ -19,7 +19,7 @@ from typing import Literal
 import dagster as dg
 
 from insiders_assets.assets.platform import Platform, open_platform
-from insiders_assets.automation.jobs import STARTED_HERE
+from insiders_assets.automation.jobs import is_started_here
 from insiders_assets.contracts.report import REPORT_FACTS
 from insiders_assets.errors import InsidersError
 from insiders_assets.partitions import key_of, last_month_expected
@@ -118,7 +118,7 @@ def _since(instance: dg.DagsterInstance, cursor: dict[str, int]) -> tuple[list[T
             if run is None:
                 continue
             # The job `catch_up` says itself what became of the runs that it has started.
-            if end == FAILURE and not STARTED_HERE.items() <= run.tags.items():
+            if end == FAILURE and not is_started_here(run):
                 troubles.append(Trouble(run.run_id, run.job_name, _subject(run), _why(instance, record)))
             troubles += _warnings(instance, run)
     return troubles, after

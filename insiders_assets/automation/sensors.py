@@ -20,7 +20,7 @@ from insiders_assets.assets.landed_invoices import in_utf8
 from insiders_assets.assets.platform import Platform, open_platform
 from insiders_assets.automation.arrivals import judged_again, judged_under, waiting
 from insiders_assets.automation.due import Due, Lookup, Reach, due_months
-from insiders_assets.automation.jobs import CATCH_UP, CATCHING_UP
+from insiders_assets.automation.jobs import CATCH_UP, CATCHING_UP, UNDER_WAY
 from insiders_assets.automation.months import Months, find_months, up_to_gap
 from insiders_assets.errors import GapError, InsidersError
 from insiders_assets.partitions import key_of
@@ -34,13 +34,7 @@ REQUEST = "insiders/request"
 FIRST_PAUSE, LONGEST_PAUSE = dt.timedelta(hours=1), dt.timedelta(days=1)
 # The same again after it went well: an object that took turns with another. Not at once, lest it go round in circles.
 PAUSE_AFTER_SUCCESS = dt.timedelta(minutes=5)
-UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
+UNFINISHED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, *UNDER_WAY]
 
 
 def sensors(settings: Settings, reach_of_assets: Callable[[Settings], Reach]) -> list[dg.SensorDefinition]:

@@ -18,7 +18,7 @@ from typing import Any
 import dagster as dg
 
 from insiders_assets.assets.monthly import CONTRACT_CHECK
-from insiders_assets.automation.jobs import COMPARE, MONTHLY, STARTED_HERE
+from insiders_assets.automation.jobs import COMPARE, MONTHLY, STARTED_HERE, UNDER_WAY
 from insiders_assets.contracts.catalogue import TABLES_BY_MONTH
 from insiders_assets.definitions import build_definitions
 from insiders_assets.errors import InsidersError
@@ -26,12 +26,7 @@ from insiders_assets.operations.home import causes
 from insiders_assets.settings import Settings
 
 ASSETS = ("landed_invoices", *TABLES_BY_MONTH)
-UNFINISHED = [
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
+UNFINISHED = [dg.DagsterRunStatus.NOT_STARTED, *UNDER_WAY]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 import dagster as dg
 
 from insiders_assets.assets.platform import open_platform
-from insiders_assets.automation.jobs import STARTED_HERE
+from insiders_assets.automation.jobs import UNDER_WAY, is_started_here
 from insiders_assets.errors import BusyError, SettingsError, StorageError, UnreachableError
 from insiders_assets.operations.home import DRIVER, open_instance, prepare_home
 from insiders_assets.settings import PREFIX, Settings
@@ -31,7 +31,6 @@ ADVISED = ("notify_topic", "metrics", "page")
 IN_THE_SECRET = ("username", "password", "host", "dbname")
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 15.0
 SECONDS_BETWEEN_LOOKS = 2.0
-UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 Say = Callable[[str], None]
 T = TypeVar("T")
@@ -88,7 +87,7 @@ def ready(settings: Settings, seconds: float, say: Say, starting_code: bool = Fa
 
 
 def _asked_until(ask: Callable[[], T], began: float, seconds: float, say: Say) -> T:
-    """What `ask` gives; where nobody answers again with growing pauses, until so long after the beginning."""
+    """What `ask` gives; while nobody answers asked again, with growing pauses, until so long after the beginning."""
     pause = FIRST_PAUSE
     while True:
         try:
@@ -150,8 +149,7 @@ def _ids_under_way(settings: Settings) -> str:
 
 
 def _under_way(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
-    runs = instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY))
-    return [run for run in runs if not STARTED_HERE.items() <= run.tags.items()]
+    return [run for run in instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY)) if not is_started_here(run)]
 
 
 def write_secrets(settings: Settings, path: Path, seconds: float, say: Say) -> None:

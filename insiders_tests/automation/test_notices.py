@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import boto3
@@ -18,55 +16,39 @@ from insiders_assets.automation.notices import Trouble, in_words, notices, tell_
 from insiders_assets.definitions import build_definitions
 from insiders_assets.partitions import last_month_expected
 from insiders_assets.settings import Settings, load_settings
-from insiders_tests.servers import S3, free_port
+from insiders_tests.servers import S3, Subscriber, free_port
 
 PAGE = "https://shop.example"
 
 
-@dataclass
-class Subscriber:
-    """A topic with somebody who listens, and a namespace of metrics."""
-
-    topic: str
-    queue: str
-    namespace: str = "Shop/test"
-    sqs: object = field(default_factory=lambda: boto3.client("sqs"))
-
-    def heard(self) -> list[tuple[str, str]]:
-        """Subjects and texts that have come since the last time."""
-        told = []
-        while found := self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages"):
-            for one in found:
-                body = json.loads(one["Body"])
-                told.append((body["Subject"], body["Message"]))
-                self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=one["ReceiptHandle"])
-        return told
-
-    def last(self, metric: str) -> float | None:
-        now = dt.datetime.now(dt.UTC)
-        span = {"StartTime": now - dt.timedelta(minutes=10), "EndTime": now + dt.timedelta(minutes=1), "Period": 60}
-        found = boto3.client("cloudwatch").get_metric_statistics(
-            Namespace=self.namespace, MetricName=metric, Statistics=["Maximum"], **span
-        )["Datapoints"]
-        return max((one["Maximum"] for one in found), default=None)
-
-
 @pytest.fixture
-def subscriber(s3: S3, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Subscriber:
+def subscriber(s3: S3, monkeypatch: pytest.MonkeyPatch) -> Subscriber:
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3.endpoint)
-    name = f"topic-{abs(hash(request.node.name))}"
-    topic = boto3.client("sns").create_topic(Name=name)["TopicArn"]
-    sqs = boto3.client("sqs")
-    queue = sqs.create_queue(QueueName=name)["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    boto3.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-    return Subscriber(topic, queue, namespace=f"Shop/{name}")
+    return Subscriber.to_new_topic()
+
+
+def namespace(subscriber: Subscriber) -> str:
+    """A namespace of metrics that only this test puts numbers into."""
+    return f"Shop/{subscriber.topic.rpartition(':')[2]}"
+
+
+def last(subscriber: Subscriber, metric: str) -> float | None:
+    now = dt.datetime.now(dt.UTC)
+    span = {"StartTime": now - dt.timedelta(minutes=10), "EndTime": now + dt.timedelta(minutes=1), "Period": 60}
+    found = boto3.client("cloudwatch").get_metric_statistics(
+        Namespace=namespace(subscriber), MetricName=metric, Statistics=["Maximum"], **span
+    )["Datapoints"]
+    return max((one["Maximum"] for one in found), default=None)
 
 
 @pytest.fixture
 def settings(tmp_path: Path, subscriber: Subscriber) -> Settings:
     return load_settings(
-        tmp_path / "home", notify_topic=subscriber.topic, metrics=subscriber.namespace, page=PAGE, first_month="2024-01"
+        tmp_path / "home",
+        notify_topic=subscriber.topic,
+        metrics=namespace(subscriber),
+        page=PAGE,
+        first_month="2024-01",
     )
 
 
@@ -202,12 +184,12 @@ def test_a_topic_that_does_not_answer_is_told_later_and_nothing_is_lost(
 
 def test_signs_of_life_are_put_at_every_look(tick: Tick, instance: dg.DagsterInstance, subscriber: Subscriber) -> None:
     tick()
-    assert subscriber.last("Heartbeat") == 1
-    assert subscriber.last("FailedRuns") == 0
-    assert subscriber.last("LastMonthMissing") == 1
+    assert last(subscriber, "Heartbeat") == 1
+    assert last(subscriber, "FailedRuns") == 0
+    assert last(subscriber, "LastMonthMissing") == 1
     fail(instance)
     tick()
-    assert subscriber.last("FailedRuns") == 1
+    assert last(subscriber, "FailedRuns") == 1
 
 
 def test_many_failures_make_one_notice_and_a_flood_several(

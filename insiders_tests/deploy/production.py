@@ -34,27 +34,22 @@ import psutil
 import pytest
 
 from insiders_assets.storage.objects import ObjectStore, open_store
-from insiders_tests.servers import S3, free_port
+from insiders_tests.deploy import units
+from insiders_tests.deploy.units import DEPLOY
+from insiders_tests.servers import S3, Subscriber, free_port
 
-ROOT = Path(__file__).parents[2]
-DEPLOY = ROOT / "deploy"
 PROGRAMS = Path(sys.executable).parent
 VENV_ON_THE_BOX, APP_ON_THE_BOX = "/opt/insiders/venv/bin", "/opt/insiders/app"
 SECONDS_TO_START = 240
+# A shop of a few months, the whole way without UMAP and TensorFlow, and files that count as soon as they are there.
+QUICK = {
+    "INSIDERS_FIRST_MONTH": "2024-01",
+    "INSIDERS_MIN_CLUSTERABLE": "1000",
+    "INSIDERS_QUIET_SECONDS": "0",
+}
 LOGIN = {"operators": ("olga", "an operator's word"), "viewers": ("victor", "a viewer's word")}
 STARTED_IN_ORDER = ("insiders-secrets", "insiders-migrate", "insiders-code", "insiders-web", "insiders-web-readonly")
 DAEMON = "insiders-daemon"
-
-
-def directives(unit: str) -> dict[str, list[str]]:
-    """A unit's directives: all values of each, continued lines joined."""
-    text = (DEPLOY / "systemd" / f"{unit}.service").read_text("utf-8").replace("\\\n", " ")
-    found: dict[str, list[str]] = {}
-    for line in text.splitlines():
-        if line and line[0] not in "#;[" and "=" in line:
-            name, _, value = line.partition("=")
-            found.setdefault(name.strip(), []).append(value.strip())
-    return found
 
 
 class AnsweredWithAnError(OSError):
@@ -79,7 +74,7 @@ class Box:
     s3: S3
     database: Database
     ports: dict[str, int]
-    queue: str
+    subscriber: Subscriber
     processes: dict[str, subprocess.Popen] = field(default_factory=dict)
 
     @property
@@ -89,6 +84,11 @@ class Box:
     @property
     def landing(self) -> ObjectStore:
         return open_store(self.variables["INSIDERS_LANDING"], self.s3.endpoint)
+
+    def land(self, file: Path) -> None:
+        """Put a file into the landing zone."""
+        content = file.read_bytes()
+        self.landing.swap(file.name, lambda _: content)
 
     # -- as systemd does it
 
@@ -128,7 +128,7 @@ class Box:
 
     def start(self, unit: str) -> None:
         """Start a unit: what comes before it, then it; a oneshot to its end."""
-        found = directives(unit)
+        found = units.unit(unit)
         oneshot = found.get("Type") == ["oneshot"]
         for line in [*found.get("ExecStartPre", []), *(found["ExecStart"] if oneshot else [])]:
             done = self.run(line)
@@ -159,7 +159,7 @@ class Box:
 
     def stop(self, unit: str, seconds: float = 120) -> str:
         """Stop a unit as its file says: ExecStop= to its end, then its signal; gives what ExecStop= said."""
-        found = directives(unit)
+        found = units.unit(unit)
         said = ""
         for line in found.get("ExecStop", []):
             done = self.run(line)
@@ -244,11 +244,6 @@ class Box:
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
-    def notices(self) -> list[dict[str, str]]:
-        """What the topic's subscriber has received, all of it each time."""
-        found = boto3.client("sqs").receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10, VisibilityTimeout=0)
-        return [json.loads(one["Body"]) for one in found.get("Messages", [])]
-
 
 def _ask(connection: http.client.HTTPConnection, path: str, body: bytes | None = None, headers: Any = None) -> Answer:
     with contextlib.closing(connection):
@@ -303,6 +298,12 @@ def postgres_programs() -> Path | None:
     """A PostgreSQL that knows TLS: Debian's, where it is; the one in the wheel does not."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
     return found[-1].parent if found else None
+
+
+NEEDED = [
+    pytest.mark.skipif(postgres_programs() is None, reason="no PostgreSQL with TLS is on this machine (postgresql)"),
+    pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not on this machine"),
+]
 
 
 def _as_postgres() -> list[str]:
@@ -407,7 +408,7 @@ def box_of(folder: Path, s3: S3, **settings: str) -> Iterator[Box]:
     _certificate(certificate, key)
     with database_with_tls(folder / "database", certificate, key) as database, pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", s3.endpoint)
-        topic, queue = _topic_with_subscriber()
+        subscriber = Subscriber.to_new_topic()
         ports = {name: free_port() for name in ("code", "web", "read_only", "operators", "viewers")}
         password = f"dagsters{uuid.uuid4().hex}"
         secret = {"username": "dagster", "password": password, "host": "localhost", "port": database.port}
@@ -428,7 +429,7 @@ def box_of(folder: Path, s3: S3, **settings: str) -> Iterator[Box]:
                 "INSIDERS_WAREHOUSE": database.url("insiders", "", "insiders"),
                 "INSIDERS_WAREHOUSE_IAM": "true",
                 "INSIDERS_SECRET": arn,
-                "INSIDERS_NOTIFY_TOPIC": topic,
+                "INSIDERS_NOTIFY_TOPIC": subscriber.topic,
                 "INSIDERS_METRICS": f"Insiders/{prefix}",
                 "INSIDERS_PAGE": f"https://localhost:{ports['operators']}",
                 "INSIDERS_S3_ENDPOINT": s3.endpoint,
@@ -444,7 +445,7 @@ def box_of(folder: Path, s3: S3, **settings: str) -> Iterator[Box]:
             s3,
             database,
             ports,
-            queue,
+            subscriber,
         )
         try:
             yield box
@@ -485,11 +486,3 @@ def _databases(database: Database, dagsters_password: str) -> None:
         timeout=60,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def _topic_with_subscriber() -> tuple[str, str]:
-    sns, sqs, name = boto3.client("sns"), boto3.client("sqs"), uuid.uuid4().hex
-    topic, queue = sns.create_topic(Name=name)["TopicArn"], sqs.create_queue(QueueName=name)["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-    return topic, queue

@@ -22,24 +22,17 @@ from insiders_assets.operations.status import STANDS
 from insiders_assets.sample import ShopParameters, write_shop
 from insiders_assets.storage.embedded_postgres import EmbeddedPostgres
 from insiders_tests.command import COMMAND, environment, insiders
-from insiders_tests.deploy.production import DAEMON, Box, box_of, postgres_programs, proxy, start_everything
+from insiders_tests.deploy.production import DAEMON, NEEDED, QUICK, Box, box_of, proxy, start_everything
 from insiders_tests.servers import S3
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(postgres_programs() is None, reason="no PostgreSQL with TLS is on this machine (postgresql)"),
-    pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not on this machine"),
+    *NEEDED,
     pytest.mark.timeout(3600),
 ]
 MONTHS = 6
 SHOP = ShopParameters(first_month=dt.date(2024, 1, 1), months=MONTHS, customers=120, articles=100, seed=3)
-SETTINGS = {
-    "INSIDERS_FIRST_MONTH": "2024-01",
-    "INSIDERS_LAST_MONTH": "2024-06",
-    "INSIDERS_MIN_CLUSTERABLE": "1000",
-    "INSIDERS_SENSOR_SECONDS": "2",
-    "INSIDERS_QUIET_SECONDS": "0",
-}
+SETTINGS = {**QUICK, "INSIDERS_LAST_MONTH": "2024-06", "INSIDERS_SENSOR_SECONDS": "2"}
 RUNS = "{ runsOrError { ... on Runs { results { id jobName status } } } }"
 ENDED = ("SUCCESS", "FAILURE", "CANCELED")
 MINUTE = 60
@@ -94,11 +87,6 @@ def box(open_folder: Path, s3: S3, disk: Path, undisturbed: Hashes) -> Iterator[
             yield made
 
 
-def land(box: Box, file: Path) -> None:
-    content = file.read_bytes()
-    box.landing.swap(file.name, lambda _: content)
-
-
 def hashes(box: Box) -> Hashes:
     """Of what stands, by month and table."""
     return {(row["month"], row["table"]): row["content_hash"] for row in box.status() if row["state"] == STANDS}
@@ -136,21 +124,21 @@ def settle(box: Box, undisturbed: Hashes, months: int, seconds: float = 600) -> 
 def test_the_daemon_is_killed_in_a_run_the_run_goes_on_and_the_next_file_is_seen(
     box: Box, files: list[Path], undisturbed: Hashes
 ) -> None:
-    land(box, files[0])
+    box.land(files[0])
     box.wait_until(lambda: a_run_is_under_way(box), "a run is under way")
     (running,) = [run["id"] for run in runs(box) if run["status"] == "STARTED" and run["jobName"] == "catch_up"]
     box.kill(DAEMON)
     box.wait_until(lambda: nothing_runs(box), "the run ends without the daemon")
     assert {run["id"]: run["status"] for run in runs(box)}[running] == "SUCCESS"
     box.start(DAEMON)
-    land(box, files[1])
+    box.land(files[1])
     settle(box, undisturbed, 2)
 
 
 def test_the_code_server_is_killed_in_a_run_which_is_closed_told_and_started_again(
     box: Box, files: list[Path], undisturbed: Hashes
 ) -> None:
-    land(box, files[2])
+    box.land(files[2])
     box.wait_until(lambda: a_run_is_under_way(box), "a run is under way")
     (running,) = [run["id"] for run in runs(box) if run["status"] == "STARTED" and run["jobName"] == "catch_up"]
     box.kill("insiders-code")
@@ -161,14 +149,14 @@ def test_the_code_server_is_killed_in_a_run_which_is_closed_told_and_started_aga
     box.start(DAEMON)
     settle(box, undisturbed, 3)
     box.wait_until(
-        lambda: any(running in one["Message"] for one in box.notices()), "a notice names the run", seconds=90
+        lambda: any(running in text for _, text in box.subscriber.heard()), "a notice names the run", seconds=90
     )
 
 
 def test_the_database_is_away_for_a_minute_and_everything_comes_back(
     box: Box, files: list[Path], undisturbed: Hashes
 ) -> None:
-    land(box, files[3])
+    box.land(files[3])
     box.wait_until(lambda: a_run_is_under_way(box), "a run is under way")
     box.database.stop()
     time.sleep(MINUTE)
@@ -189,7 +177,7 @@ def test_a_full_disk_under_dagsters_folder_costs_logs_and_no_rows(
         while True:
             file.write(b"\0" * 1024 * 1024)
             file.flush()
-    land(box, files[4])
+    box.land(files[4])
     try:
         box.wait_until(lambda: len(runs(box)) > 0 and nothing_runs(box), "whatever runs has ended")
     finally:
@@ -214,7 +202,7 @@ def test_yesterdays_database_is_restored_over_todays_bucket_and_catches_up(
     dumps = {name: box.folder / f"{name}.dump" for name in ("insiders", "dagster")}
     for name, place in dumps.items():
         subprocess.run([programs / "pg_dump", "-Fc", "-f", place, name], env=as_master, check=True)
-    land(box, files[5])
+    box.land(files[5])
     settle(box, undisturbed, 6)
     for unit in (DAEMON, "insiders-web-readonly", "insiders-web", "insiders-code"):
         box.stop(unit)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import shutil
 import tempfile
 import threading
 import time
@@ -22,24 +21,17 @@ import pytest
 
 from insiders_assets.operations.status import STANDS
 from insiders_assets.sample import ShopParameters, write_shop
-from insiders_tests.deploy.production import DAEMON, Box, box_of, postgres_programs, proxy, start_everything
+from insiders_tests.deploy.production import DAEMON, NEEDED, QUICK, Box, box_of, proxy, start_everything
 from insiders_tests.servers import S3
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(postgres_programs() is None, reason="no PostgreSQL with TLS is on this machine (postgresql)"),
-    pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not on this machine"),
+    *NEEDED,
     pytest.mark.timeout(3600),
 ]
 MONTHS, SECONDS_A_MONTH = 12, 75
 SHOP = ShopParameters(first_month=dt.date(2024, 1, 1), months=MONTHS, customers=120, articles=100, seed=3)
-SETTINGS = {
-    "INSIDERS_FIRST_MONTH": "2024-01",
-    "INSIDERS_LAST_MONTH": "2024-12",
-    "INSIDERS_MIN_CLUSTERABLE": "1000",
-    "INSIDERS_SENSOR_SECONDS": "2",
-    "INSIDERS_QUIET_SECONDS": "0",
-}
+SETTINGS = {**QUICK, "INSIDERS_LAST_MONTH": "2024-12", "INSIDERS_SENSOR_SECONDS": "2"}
 # The smallest database of the template allows about 80 connections.
 MOST_CONNECTIONS = 50
 MOST_GROWTH_OF_DAEMON = 1.25
@@ -87,8 +79,7 @@ def year(open_folder: Path, s3: S3) -> Iterator[tuple[Box, Watch, dict[str, floa
             began = time.monotonic()
             for place, file in enumerate(files):
                 time.sleep(max(began + place * SECONDS_A_MONTH - time.monotonic(), 0))
-                content = file.read_bytes()
-                box.landing.swap(file.name, lambda _, content=content: content)
+                box.land(file)
             time.sleep(max(began + MONTHS * SECONDS_A_MONTH - time.monotonic(), 0))
             box.wait_until(lambda: {row["state"] for row in box.status()} == {STANDS}, "the year stands", seconds=900)
             minutes = (time.monotonic() - began) / 60

@@ -6,7 +6,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,12 +17,14 @@ import pytest
 from insiders_assets.automation.notices import HEARTBEAT
 from insiders_assets.operations.status import STANDS
 from insiders_tests.command import shop_files
+from insiders_tests.deploy import units
 from insiders_tests.deploy.production import (
     DAEMON,
     LOGIN,
+    NEEDED,
+    QUICK,
     Box,
     box_of,
-    postgres_programs,
     proxy,
     start_everything,
 )
@@ -31,8 +32,7 @@ from insiders_tests.servers import S3
 from insiders_tests.web_page import LAUNCH
 
 pytestmark = [
-    pytest.mark.skipif(postgres_programs() is None, reason="no PostgreSQL with TLS is on this machine (postgresql)"),
-    pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not on this machine"),
+    *NEEDED,
     pytest.mark.timeout(900),
 ]
 RUNS = "{ runsOrError { ... on Runs { results { jobName status } } } }"
@@ -44,17 +44,9 @@ def box(open_folder: Path, s3: S3) -> Iterator[Box]:
     """Everything runs, and a month has landed in the bucket and been made by nobody's hand."""
     folder = Path(tempfile.mkdtemp(dir=open_folder))
     folder.chmod(0o755)
-    settings = {
-        "INSIDERS_FIRST_MONTH": "2024-01",
-        "INSIDERS_LAST_MONTH": "2024-01",
-        "INSIDERS_MIN_CLUSTERABLE": "1000",  # the whole way without UMAP and TensorFlow
-        "INSIDERS_SENSOR_SECONDS": "5",
-        "INSIDERS_QUIET_SECONDS": "0",
-    }
+    settings = {**QUICK, "INSIDERS_LAST_MONTH": "2024-01", "INSIDERS_SENSOR_SECONDS": "5"}
     with box_of(folder, s3, **settings) as made:
-        file = shop_files(folder / "files")[0]
-        content = file.read_bytes()
-        made.landing.swap(file.name, lambda _: content)
+        made.land(shop_files(folder / "files")[0])
         start_everything(made)
         with proxy(made):
             made.wait_until(lambda: _has_report(made, "2024-01"), "the report is there", seconds=600)
@@ -169,9 +161,7 @@ def test_the_doctor_names_every_part_and_no_password(box: Box) -> None:
 
 @pytest.mark.parametrize("unit", ["insiders-migrate", "insiders-code"])
 def test_a_unit_with_a_missing_variable_does_not_start_and_says_which(box: Box, unit: str) -> None:
-    from insiders_tests.deploy.production import directives
-
-    before = [line for line in directives(unit)["ExecStartPre"] if "insiders ready" in line]
+    before = [line for line in units.unit(unit)["ExecStartPre"] if "insiders ready" in line]
     assert before
     done = box.run(before[0], INSIDERS_LAKE="")
     assert done.returncode == 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,7 +10,7 @@ import pytest
 
 from insiders_assets.errors import InsidersError, SettingsError, UnreachableError
 from insiders_assets.storage.aws import publish_notice, put_metrics, read_secret, token_for
-from insiders_tests.servers import S3, free_port
+from insiders_tests.servers import S3, Subscriber, free_port
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:nobody"
 
@@ -22,29 +21,13 @@ def services(s3: S3, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     return
 
 
-@pytest.fixture
-def received(services: None) -> Callable[[], list[dict[str, str]]]:
-    """What a subscriber of a new topic has received; the topic is `received.topic`."""
-    topic = boto3.client("sns").create_topic(Name="shop")["TopicArn"]
-    sqs = boto3.client("sqs")
-    queue = sqs.create_queue(QueueName="shop")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    boto3.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-
-    def messages() -> list[dict[str, str]]:
-        found = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
-        return [json.loads(one["Body"]) for one in found]
-
-    messages.topic = topic  # type: ignore[attr-defined]
-    return messages
-
-
-def test_a_notice_reaches_the_subscribers_with_a_subject_that_the_service_takes(received: Callable) -> None:
-    publish_notice(received.topic, "  Insiders:\n2 runs – failed " + "x" * 200, "März: 3 £")
-    (message,) = received()
-    assert message["Message"] == "März: 3 £"
-    assert message["Subject"].startswith("Insiders: 2 runs ? failed xxx")
-    assert len(message["Subject"]) == 100
+def test_a_notice_reaches_the_subscribers_with_a_subject_that_the_service_takes(services: None) -> None:
+    subscriber = Subscriber.to_new_topic()
+    publish_notice(subscriber.topic, "  Insiders:\n2 runs – failed " + "x" * 200, "März: 3 £")
+    ((subject, text),) = subscriber.heard()
+    assert text == "März: 3 £"
+    assert subject.startswith("Insiders: 2 runs ? failed xxx")
+    assert len(subject) == 100
 
 
 def test_numbers_stand_in_their_namespace(services: None) -> None:
