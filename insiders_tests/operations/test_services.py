@@ -179,7 +179,6 @@ def test_a_database_that_does_not_come_ends_the_waiting_with_its_sentence(produc
     with pytest.raises(UnreachableError, match=r"nothing listens there.*Asked for 2 s") as refused:
         ready(production(**{name: address}), 2, said.append)
     assert 1.5 < time.monotonic() - began < 30
-    assert said
     assert "geheim" not in "".join(said) + str(refused.value)
 
 
