@@ -1,18 +1,18 @@
-"""The sensor that tells people who are not looking at the page: runs that failed, checks that warn, and signs of life.
+"""The sensors for people who are not looking at the page: failed runs and warning checks in words; signs of life.
 
 Belongs here: what is told, to whom and when. Does not belong here: how Amazon's services are asked (:mod:`.aws` of the
 storage), what is checked, and what decides that a run failed.
 
 A notice is sent before the cursor moves on, so that one is rather told twice than not at all. The numbers are signs of
 life of the whole chain: a missing `Heartbeat` means that daemon, code server, database or the way to Amazon is broken,
-so the alarm hangs on its absence.
+so the alarm hangs on its absence. Words and numbers have a sensor each, hence a cursor each: where one service is away,
+the other is neither silent nor told the same twice.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,9 +20,8 @@ import dagster as dg
 
 from insiders_assets.assets.platform import Platform, open_platform
 from insiders_assets.automation.jobs import is_started_here
-from insiders_assets.contracts.report import REPORT_FACTS
+from insiders_assets.checks.publishing import last_report_missing
 from insiders_assets.errors import InsidersError
-from insiders_assets.partitions import key_of, last_month_expected
 from insiders_assets.settings import Settings, load_settings
 from insiders_assets.storage.aws import publish_notice, put_metrics
 
@@ -48,39 +47,61 @@ class Trouble:
     check: str = ""
 
 
+# What a sensor does with the troubles since its last look; it gives a sentence of what was done.
+Look = Callable[[Platform, Sequence[Trouble]], str]
+
+
 def notices(settings: Settings) -> list[dg.SensorDefinition]:
-    """The sensor, where the settings name a topic or a namespace of metrics; none elsewhere."""
-    if not settings.notify_topic and not settings.metrics:
-        return []
-
-    @dg.sensor(
-        name="notices",
-        minimum_interval_seconds=min(SECONDS_BETWEEN, settings.sensor_seconds),
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tells the topic of failed runs and of checks that warn, and puts signs of life into the metrics.",
+    """The sensors: of words where the settings name a topic, of numbers where they name a namespace of metrics."""
+    asked = (
+        (settings.notify_topic, "notices", "Tells the topic of failed runs and of checks that warn.", tell_of_troubles),
+        (settings.metrics, "signs_of_life", "Puts heartbeat, failed runs and a missing month into the metrics.", live),
     )
-    def tell(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        with open_platform(load_settings(settings.home)) as platform:
-            return tell_of_troubles(context, platform)
-
-    return [tell]
+    return [_sensor(settings, name, description, look) for where, name, description, look in asked if where]
 
 
-def tell_of_troubles(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
-    """One tick: send what has happened since the last one, then say that everything is alive."""
-    settings, instance = platform.settings, context.instance
-    before = json.loads(context.cursor) if context.cursor else _now(instance)
+def tell_of_troubles(platform: Platform, troubles: Sequence[Trouble]) -> str:
+    """Send what has happened since the last look; what was done, in words."""
+    topic = platform.settings.notify_topic
+    if not topic or not troubles:
+        return "Nothing to tell."
+    publish_notice(topic, *in_words(troubles, platform.settings.page))
+    return f"{len(troubles)} troubles told."
+
+
+def live(platform: Platform, troubles: Sequence[Trouble]) -> str:
+    """Put the numbers of this look; what was done, in words."""
+    failed = sum(not one.check for one in troubles)
+    missing = last_report_missing(platform.settings, platform.lake)
+    if platform.settings.metrics:
+        put_metrics(platform.settings.metrics, {HEARTBEAT: 1, FAILED_RUNS: failed, MONTH_MISSING: float(missing)})
+    return f"Alive; {failed} runs failed."
+
+
+def look_once(context: dg.SensorEvaluationContext, platform: Platform, look: Look) -> dg.SensorResult:
+    """One tick: what has happened since the last one is given to `look`; the cursor moves on if that went well."""
+    before = json.loads(context.cursor) if context.cursor else _now(context.instance)
     try:
-        troubles, after = _since(instance, before)
-        if troubles and settings.notify_topic:
-            publish_notice(settings.notify_topic, *in_words(troubles, settings.page))
-        if settings.metrics:
-            put_metrics(settings.metrics, _signs_of_life(platform, troubles))
+        troubles, after = _since(context.instance, before)
+        done = look(platform, troubles)
     except InsidersError as trouble:
         # Nothing is lost: the cursor stays, and the next tick tells it.
         return dg.SensorResult(skip_reason=f"{trouble} Told again in a moment.", cursor=json.dumps(before))
-    told = f"{len(troubles)} troubles told." if troubles else "Nothing to tell."
-    return dg.SensorResult(skip_reason=told, cursor=json.dumps(after))
+    return dg.SensorResult(skip_reason=done, cursor=json.dumps(after))
+
+
+def _sensor(settings: Settings, name: str, description: str, look: Look) -> dg.SensorDefinition:
+    @dg.sensor(
+        name=name,
+        minimum_interval_seconds=min(SECONDS_BETWEEN, settings.sensor_seconds),
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=description,
+    )
+    def tick(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        with open_platform(load_settings(settings.home)) as platform:
+            return look_once(context, platform, look)
+
+    return tick
 
 
 def in_words(troubles: Sequence[Trouble], page: str | None) -> tuple[str, str]:
@@ -156,9 +177,3 @@ def _subject(run: dg.DagsterRun) -> str:
     """The month of a run, or the file."""
     key = run.tags.get("dagster/partition", "")
     return key.rpartition("@")[0] if "@" in key else key[:7]
-
-
-def _signs_of_life(platform: Platform, troubles: Sequence[Trouble]) -> dict[str, float]:
-    expected = key_of(last_month_expected(platform.settings, dt.datetime.now(dt.UTC)))
-    missing = expected not in platform.lake.current_scopes(REPORT_FACTS.name)
-    return {HEARTBEAT: 1, FAILED_RUNS: sum(not one.check for one in troubles), MONTH_MISSING: float(missing)}

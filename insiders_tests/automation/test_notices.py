@@ -12,7 +12,7 @@ import pytest
 
 from insiders_assets.assets.platform import open_platform
 from insiders_assets.automation.jobs import STARTED_HERE
-from insiders_assets.automation.notices import Trouble, in_words, notices, tell_of_troubles
+from insiders_assets.automation.notices import Look, Trouble, in_words, live, look_once, notices, tell_of_troubles
 from insiders_assets.definitions import build_definitions
 from insiders_assets.partitions import last_month_expected
 from insiders_assets.settings import Settings, load_settings
@@ -63,17 +63,17 @@ Tick = Callable[..., dg.SensorResult]
 
 @pytest.fixture
 def tick(settings: Settings, instance: dg.DagsterInstance) -> Tick:
-    """One look of the sensor; the cursor goes from one to the next."""
-    cursor: list[str | None] = [None]
+    """One look of the sensor of words, or of another; the cursor of each goes from one look to the next."""
+    cursors: dict[Look, str | None] = {}
 
-    def look(with_settings: Settings = settings) -> dg.SensorResult:
-        context = dg.build_sensor_context(instance, cursor=cursor[0])
-        with open_platform(with_settings) as platform:
-            result = tell_of_troubles(context, platform)
-        cursor[0] = result.cursor
+    def once(look: Look = tell_of_troubles) -> dg.SensorResult:
+        context = dg.build_sensor_context(instance, cursor=cursors.get(look))
+        with open_platform(settings) as platform:
+            result = look_once(context, platform, look)
+        cursors[look] = result.cursor
         return result
 
-    return look
+    return once
 
 
 @dg.op
@@ -183,12 +183,29 @@ def test_a_topic_that_does_not_answer_is_told_later_and_nothing_is_lost(
 
 
 def test_signs_of_life_are_put_at_every_look(tick: Tick, instance: dg.DagsterInstance, subscriber: Subscriber) -> None:
-    tick()
+    tick(live)
     assert last(subscriber, "Heartbeat") == 1
     assert last(subscriber, "FailedRuns") == 0
     assert last(subscriber, "LastMonthMissing") == 1
     fail(instance)
-    tick()
+    tick(live)
+    assert last(subscriber, "FailedRuns") == 1
+    assert subscriber.heard() == []
+
+
+def test_a_service_of_metrics_that_is_away_repeats_no_notice(
+    tick: Tick, instance: dg.DagsterInstance, subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for look in (tell_of_troubles, live):
+        tick(look)
+    fail(instance)
+    for _ in range(2):
+        tick()
+        with monkeypatch.context() as away:
+            away.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+            assert "Told again in a moment" in str(tick(live).skip_reason)
+    assert [subject for subject, _ in subscriber.heard()] == ["Insiders: 1 run failed"]
+    tick(live)
     assert last(subscriber, "FailedRuns") == 1
 
 
@@ -216,11 +233,15 @@ def test_the_words_have_the_failures_first_and_no_link_without_a_page() -> None:
     assert "run a" in text
 
 
-def test_the_sensor_is_there_only_where_somebody_is_to_be_told(settings: Settings, tmp_path: Path) -> None:
-    (sensor,) = notices(settings)
-    assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
-    assert "notices" in {one.name for one in build_definitions(settings).sensors}
-    assert notices(load_settings(tmp_path / "home")) == []
+def test_the_sensors_are_there_only_where_somebody_is_to_be_told(
+    settings: Settings, tmp_path: Path, subscriber: Subscriber
+) -> None:
+    assert [one.name for one in notices(settings)] == ["notices", "signs_of_life"]
+    assert all(one.default_status == dg.DefaultSensorStatus.RUNNING for one in notices(settings))
+    assert {"notices", "signs_of_life"} <= {one.name for one in build_definitions(settings).sensors}
+    words_only = load_settings(tmp_path / "words", notify_topic=subscriber.topic)
+    assert [one.name for one in notices(words_only)] == ["notices"]
+    assert notices(load_settings(tmp_path / "neither")) == []
 
 
 def test_the_month_that_is_expected_has_settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
