@@ -49,6 +49,8 @@ REQUIRED = [
     "markupsafe>=2.1",
     # Numbers, dates, amounts and translations of documents.
     "babel>=2.16",
+    # The dashboard: up in two seconds, and nothing of it runs in a browser's own build.
+    "streamlit>=1.52",
     # PDF without a system package.
     "typst>=0.14",
     # Pictures of spaces, clusters and trees as PNG: thousands of points are too many for SVG of our own.

@@ -147,12 +147,14 @@ def serve(
     home: Home = None,
     port: Annotated[int | None, typer.Option(help="Port of the web page; default 3000 or any free one.")] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    dashboard_port: Annotated[int | None, typer.Option(help="Of the dashboard; default 8501 or any free one.")] = None,
 ) -> None:
-    """Start Dagster's web page and daemon on the home; Ctrl-C stops them."""
+    """Start the dashboard, Dagster's web page and its daemon on the home; Ctrl-C stops them."""
     from insiders_assets.operations.serving import serving
 
-    with serving(load_settings(home), port, host) as served:
-        out.print(f"The web page is at {served.url} (Ctrl-C stops it); its words stand in {served.log}.")
+    with serving(load_settings(home), port, host, dashboard_port) as served:
+        out.print(f"The dashboard is at {served.dashboard}")
+        out.print(f"The web page is at {served.url} (Ctrl-C stops both); their words stand in {served.log}.")
         served.wait()
 
 

@@ -46,3 +46,16 @@ def secrets(
     from insiders_assets.operations.services import write_secrets
 
     write_secrets(load_settings(), to, seconds, print_line)
+
+
+@app.command()
+def dashboard(
+    home: Annotated[Path | None, typer.Option(help="Home whose settings count (INSIDERS_HOME).")] = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8501,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    under: Annotated[str, typer.Option(help="Path below which a proxy shows it, such as /pages.")] = "",
+) -> None:
+    """The dashboard alone, on the warehouse that the settings name: what `insiders serve` starts beside Dagster."""
+    from insiders_assets.operations.dashboards import become_dashboard
+
+    become_dashboard(load_settings(home), port, host, under)

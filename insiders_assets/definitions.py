@@ -24,16 +24,20 @@ from insiders_assets.assets import (
     forecast_origins,
     forest_importances,
     group_comparisons,
+    group_movement,
     holdout_plan,
     insiders_membership,
     insiders_report,
     landed_invoices,
     marketing_actions,
+    member_list,
     membership_policies,
     month_files,
     month_totals,
+    plotted_points,
     product_affinities,
     programme_rule,
+    programme_trials,
     raw_invoices,
     revenue_forecast,
     segment_profiles,
@@ -43,6 +47,7 @@ from insiders_assets.assets.platform import Platform, open_platform
 from insiders_assets.automation.due import Reach, reach_of
 from insiders_assets.automation.jobs import MONTHLY, jobs, schedules
 from insiders_assets.automation.notices import notices
+from insiders_assets.automation.run_records import run_records
 from insiders_assets.automation.sensors import sensors
 from insiders_assets.checks import drift, months, programme, publishing
 from insiders_assets.contracts.catalogue import TABLES_BY_MONTH
@@ -67,7 +72,7 @@ def build_definitions(settings: Settings, loggers: dict[str, dg.LoggerDefinition
         ],
         jobs=jobs(partitions),
         schedules=schedules(settings),
-        sensors=[*sensors(settings, reach_of_assets), *notices(settings)],
+        sensors=[*sensors(settings, reach_of_assets), run_records(settings), *notices(settings)],
         resources=_resources(settings),
         # Of what the page materialises too: a process for each step costs seconds, and gigabytes for the models.
         executor=dg.in_process_executor,
@@ -99,6 +104,7 @@ def _assets_by_month(settings: Settings, partitions: dg.PartitionsDefinition) ->
         programme_rule.build(partitions),
         insiders_membership.build(partitions, up_to_this_month),
         membership_policies.build(partitions, up_to_this_month),
+        programme_trials.build(partitions, up_to_this_month),
         group_comparisons.build(partitions, up_to_this_month),
         holdout_plan.build_plan(partitions, history),
         holdout_plan.build_assignment(partitions, history),
@@ -109,6 +115,9 @@ def _assets_by_month(settings: Settings, partitions: dg.PartitionsDefinition) ->
         forecast_backtest.build(partitions, up_to_this_month),
         revenue_forecast.build(partitions, up_to_this_month),
         insiders_report.build(partitions, history, up_to_this_month),
+        member_list.build(partitions),
+        group_movement.build(partitions, up_to_this_month),
+        plotted_points.build(partitions),
         embedding_spaces.build(partitions),
         clusterer_trials.build(partitions),
     ]

@@ -41,6 +41,16 @@ ASSETS = {
     "programme_rule": ["cluster_labels", "customer_consensus", "customer_features"],
     "insiders_membership": ["cluster_labels", "customer_consensus", "customer_features", "programme_rule"],
     "membership_policies": ["cluster_labels", "customer_consensus", "customer_features", "programme_rule"],
+    "programme_trials": [
+        "cluster_labels",
+        "customer_consensus",
+        "customer_features",
+        "customer_purchases",
+        "programme_rule",
+    ],
+    "member_list": ["customer_features", "customer_segments", "insiders_membership"],
+    "group_movement": ["customer_segments", "insiders_membership"],
+    "plotted_points": ["cluster_labels", "customer_features", "tree_embedding"],
     "group_comparisons": [
         "cluster_labels",
         "customer_consensus",
@@ -146,9 +156,10 @@ def test_the_jobs_and_the_schedule(definitions: dg.Definitions) -> None:
         ("watch_schedule", "watch", "0 8 * * *"),
         ("maintenance_schedule", "maintain", "0 4 * * 0"),
     }
-    assert {(one.name, one.job_name) for one in repository.sensor_defs} == {
-        ("arrivals", "catch_up"),
-        ("due_months", "catch_up"),
+    assert {one.name: [target.job_name for target in one.targets] for one in repository.sensor_defs} == {
+        "arrivals": ["catch_up"],
+        "due_months": ["catch_up"],
+        "run_records": [],
     }
 
 

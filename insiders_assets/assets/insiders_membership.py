@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import dagster as dg
 
 from insiders_assets.assets.monthly import Made, Month, monthly_asset, shown_as_table
 from insiders_assets.contracts.programme import INSIDE, INSIDERS_MEMBERSHIP
 from insiders_assets.domain.feature_words import RULE_FEATURES
+from insiders_assets.reporting.language import PORTUGUESE, Language
 from insiders_assets.storage.lake import Dataset
 
 MOST_NAMED = 5
+_PORTUGUESE = Language(PORTUGUESE)
 
 
 def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMapping) -> dg.AssetsDefinition:
@@ -37,7 +40,7 @@ def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMap
         now = columns_of(history.features.only(month.key), RULE_FEATURES)
         earlier = history.features.scopes[:-1]
         before = columns_of(history.features.only(earlier[-1]), RULE_FEATURES) if earlier else None
-        rows = standing_rows(history.course(), now, before, history.said_by_rank())
+        rows = [_told(row) for row in standing_rows(history.course(), now, before, history.said_by_rank())]
         rule = history.in_force.get(month.first_day)
         if history.unknown:
             named = ", ".join(sorted(history.unknown)[:MOST_NAMED])
@@ -56,3 +59,11 @@ def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMap
         )
 
     return insiders_membership
+
+
+def _told(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with its sentences in both languages."""
+    said = {name: row[name] for name in ("needs", "reason", "moved_most")}
+    english = {name: None if message is None else str(message) for name, message in said.items()}
+    others = {f"{name}_pt": None if one is None else _PORTUGUESE.tell(one) for name, one in said.items()}
+    return row | english | others

@@ -20,6 +20,7 @@ from insiders_assets.assets.monthly import Month
 from insiders_assets.contracts.programme import INSIDE
 from insiders_assets.contracts.table import as_floats
 from insiders_assets.domain.membership import Policy
+from insiders_assets.domain.messages import Message, Numeral, say
 from insiders_assets.domain.programme import BY_RANK, TOP_SEGMENT, Candidate, RuleInForce, rules_in_force
 from insiders_assets.domain.rules import Rule, parse_rule
 from insiders_assets.domain.standings import Course, CustomersOfMonth, month_of_rule
@@ -103,18 +104,23 @@ class ProgrammeHistory:
             chosen=placed["chosen"].eq(True).to_numpy(bool),
         )
 
-    def said_by_rank(self) -> dict[str, str]:
+    def said_by_rank(self) -> dict[str, Message]:
         """Where each customer of the last month stands, in words; empty where the programme goes by a rule."""
         in_force = self.in_force.get(self.months[-1])
         if in_force is None or in_force.rule:
             return {}
         customers = self.ranked(self.months[-1])
         if self.settings.recipe != PRODUCT:
-            words = ("outside the top segment", "in the top segment")
+            words = (say("outside the top segment"), say("in the top segment"))
             return {name: words[int(chosen)] for name, chosen in zip(customers.ids, customers.chosen, strict=True)}
         chosen, among = int(customers.chosen.sum()), len(customers.ids)
         return {
-            name: f"ranked {int(rank):,} of {among:,} by the consensus, the first {chosen:,} are in"
+            name: say(
+                "ranked {rank} of {among} by the consensus, the first {chosen} are in",
+                rank=Numeral(f"{int(rank):,}"),
+                among=Numeral(f"{among:,}"),
+                chosen=Numeral(f"{chosen:,}"),
+            )
             for name, rank in zip(customers.ids, customers.ranks, strict=True)
             if np.isfinite(rank)
         }

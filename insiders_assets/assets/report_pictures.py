@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow.compute as pc
 
+from insiders_assets.assets.plotted_points import embedded
 from insiders_assets.assets.programme_history import member_ids
-from insiders_assets.contracts.segments import COMPONENT_COLUMNS
 from insiders_assets.contracts.table import as_floats
 from insiders_assets.domain.facts.movement import movement_key
 from insiders_assets.partitions import key_of
@@ -43,12 +43,7 @@ class Shown:
     @cached_property
     def embedded(self) -> tuple[np.ndarray, np.ndarray]:
         """The segmented customers' first two components (n, 2), and the ranks of their segments (n,)."""
-        labels = self.inputs["cluster_labels"].arrow(["customer_id", "cluster_rank"])
-        labels = labels.filter(pc.is_valid(labels["cluster_rank"]))
-        points = self.inputs["tree_embedding"].arrow(["customer_id", *COMPONENT_COLUMNS[:2]])
-        placed = points.join(labels, "customer_id", join_type="inner").sort_by("customer_id")
-        components = np.column_stack([placed[name].to_numpy() for name in COMPONENT_COLUMNS[:2]])
-        return components, placed["cluster_rank"].to_numpy()
+        return embedded(self.inputs["tree_embedding"], self.inputs["cluster_labels"])
 
     @cached_property
     def silhouettes(self) -> tuple[np.ndarray, np.ndarray]:

@@ -20,6 +20,7 @@ import dagster as dg
 
 from insiders_assets.assets.platform import Platform, open_platform
 from insiders_assets.automation.jobs import is_started_here
+from insiders_assets.automation.run_records import found_by
 from insiders_assets.checks.publishing import last_report_missing
 from insiders_assets.errors import InsidersError
 from insiders_assets.settings import Settings, load_settings
@@ -164,13 +165,8 @@ def _warnings(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[Trou
     for record in instance.get_records_for_run(run.run_id, of_type=kind).records:
         check = record.event_log_entry.get_dagster_event().asset_check_evaluation_data
         if not check.passed:
-            found = ", ".join(f"{name}: {value.value}" for name, value in check.metadata.items() if _is_short(value))
-            words = ". ".join(filter(None, (check.asset_key.to_user_string(), check.description, found)))
+            words = ". ".join(filter(None, (check.asset_key.to_user_string(), check.description, found_by(check))))
             yield Trouble(run.run_id, run.job_name, _subject(run), words, check.check_name)
-
-
-def _is_short(value: dg.MetadataValue) -> bool:
-    return isinstance(value.value, str | int | float) and len(str(value.value)) < 200
 
 
 def _subject(run: dg.DagsterRun) -> str:

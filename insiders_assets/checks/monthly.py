@@ -4,7 +4,7 @@ Belongs here: what all checks share. Does not belong here: any claim.
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import dagster as dg
 
@@ -14,9 +14,11 @@ Check = Callable[[dg.AssetCheckExecutionContext], dg.AssetCheckResult]
 
 
 def monthly_check(
-    asset: str, partitions: dg.PartitionsDefinition, description: str
+    asset: str, partitions: dg.PartitionsDefinition, description: str, after: Iterable[str] = ()
 ) -> Callable[[Check], dg.AssetChecksDefinition]:
     """Make a check of every month of an asset; the function's name is the claim.
+
+    `after`: assets that it looks at too, so that it waits for them.
 
     It reads its month from the lake by itself: an input of a partitioned check without `partitions_def` would load
     every month, and fail on the ones that are not built.
@@ -31,6 +33,7 @@ def monthly_check(
                 partitions_def=partitions,
                 required_resource_keys={"platform"},
                 description=description,
+                additional_deps=list(after),
             )(check)
 
     return decorate

@@ -51,6 +51,7 @@ def _readers_see_the_lake(partitions: dg.PartitionsDefinition) -> dg.AssetChecks
         "insiders_report",
         partitions,
         "Every published table of the month, read back from the warehouse, has the content of the lake's version.",
+        after=[name for name, table in MONTHLY_TABLES.items() if table.published and name != "insiders_report"],
     )
     def readers_see_what_the_lake_holds(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         published = [table for table in MONTHLY_TABLES.values() if table.published]

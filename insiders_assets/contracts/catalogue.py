@@ -11,6 +11,7 @@ from insiders_assets.contracts.customers import CUSTOMER_FEATURES, CUSTOMER_PURC
 from insiders_assets.contracts.forecast import FORECAST_BACKTEST, FORECAST_ORIGINS, REVENUE_FORECAST
 from insiders_assets.contracts.guarantees import GROUP_COMPARISONS, HOLDOUT_ASSIGNMENT, HOLDOUT_PLAN
 from insiders_assets.contracts.lines import LANDED_FILES, LANDING_LEDGER, MONTH_FILES, QUARANTINE_COUNTS, RAW_INVOICES
+from insiders_assets.contracts.pages import GROUP_MOVEMENT, MEMBER_LIST, PAGE_VIEWS, PLOTTED_POINTS, PROGRAMME_TRIALS
 from insiders_assets.contracts.programme import (
     CUSTOMER_CONSENSUS,
     INSIDERS_MEMBERSHIP,
@@ -20,6 +21,7 @@ from insiders_assets.contracts.programme import (
     PROGRAMME_RULE,
 )
 from insiders_assets.contracts.report import REPORT_FACTS
+from insiders_assets.contracts.runs import RUN_ASSETS, RUN_CHECKS
 from insiders_assets.contracts.segments import (
     CLUSTER_LABELS,
     CUSTOMER_SEGMENTS,
@@ -45,12 +47,16 @@ MONTHLY_TABLES: dict[str, Table] = {
     "programme_rule": PROGRAMME_RULE,
     "insiders_membership": INSIDERS_MEMBERSHIP,
     "membership_policies": MEMBERSHIP_POLICIES,
+    "programme_trials": PROGRAMME_TRIALS,
     "group_comparisons": GROUP_COMPARISONS,
     "holdout_plan": HOLDOUT_PLAN,
     "holdout_assignment": HOLDOUT_ASSIGNMENT,
     "product_affinities": PRODUCT_AFFINITIES,
     "affinity_candidates": AFFINITY_CANDIDATES,
     "marketing_actions": MARKETING_ACTIONS,
+    "member_list": MEMBER_LIST,
+    "group_movement": GROUP_MOVEMENT,
+    "plotted_points": PLOTTED_POINTS,
     "forecast_origins": FORECAST_ORIGINS,
     "forecast_backtest": FORECAST_BACKTEST,
     "revenue_forecast": REVENUE_FORECAST,
@@ -59,7 +65,13 @@ MONTHLY_TABLES: dict[str, Table] = {
 # Made for the last month and where asked: they cost more than a month's own work.
 COMPARISON_TABLES: dict[str, Table] = {"embedding_spaces": EMBEDDING_SPACES, "clusterer_trials": CLUSTERER_TRIALS}
 TABLES_BY_MONTH = {**MONTHLY_TABLES, **COMPARISON_TABLES}
-PUBLISHED_TABLES = (LANDED_FILES, QUARANTINE_COUNTS, *(table for table in TABLES_BY_MONTH.values() if table.published))
+PUBLISHED_TABLES = (
+    LANDED_FILES,
+    QUARANTINE_COUNTS,
+    RUN_ASSETS,
+    RUN_CHECKS,
+    *(table for table in TABLES_BY_MONTH.values() if table.published),
+)
 PUBLISHED_VIEWS: tuple[View, ...] = (
     LANDING_LEDGER,
     SEGMENT_MOVEMENT,
@@ -67,4 +79,5 @@ PUBLISHED_VIEWS: tuple[View, ...] = (
     MEMBERSHIPS,
     AUDIENCE_MEMBERSHIPS,
     AUDIENCE_EVENTS,
+    *PAGE_VIEWS,
 )

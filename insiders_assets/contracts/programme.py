@@ -105,6 +105,9 @@ INSIDERS_MEMBERSHIP = Table(
             "moved_most", TEXT, "The two features that moved most since the month before, at an event.", nullable=True
         ),
         Column("override_reason", TEXT, "A person's reason, where their word holds in this month.", nullable=True),
+        Column("needs_pt", TEXT, "`needs` in Portuguese.", nullable=True),
+        Column("reason_pt", TEXT, "`reason` in Portuguese.", nullable=True),
+        Column("moved_most_pt", TEXT, "`moved_most` in Portuguese.", nullable=True),
     ),
 )
 

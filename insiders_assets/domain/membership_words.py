@@ -5,7 +5,7 @@ Belongs here: sentences on one customer's standing. Does not belong here: decidi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,13 +13,13 @@ import numpy as np
 from insiders_assets.contracts.programme import GRACE, MEMBER, PROVISIONAL
 from insiders_assets.domain.feature_words import WORDS, written
 from insiders_assets.domain.membership import ENTER, INCLUDE, RETURN, Event, Override, Policy, Standing
-from insiders_assets.domain.messages import AND, OR, Message, Numeral, joined, say
-from insiders_assets.domain.programme import RuleInForce
+from insiders_assets.domain.messages import AND, OR, SEMICOLON, Message, Numeral, joined, say
+from insiders_assets.domain.programme import TOP_SEGMENT, RuleInForce
 from insiders_assets.domain.rules import ALL, AT_LEAST, AT_MOST, Condition, Rule
 from insiders_assets.domain.scaling import signed_log
 
 Values = Mapping[str, float]
-NOT_THERE = "no longer among the clusterable customers of the window"
+NOT_THERE = say("no longer among the clusterable customers of the window")
 
 
 def rule_in_words(rule: Rule) -> Message:
@@ -34,8 +34,8 @@ def _said(condition: Condition) -> Message:
     return say("at most {value} {feature}", value=value, feature=feature)
 
 
-def _joined(rule: Rule, parts: list[str]) -> str:
-    return (" and " if rule.connective == ALL else " or ").join(parts)
+def _all_of(rule: Rule, parts: Sequence[Message]) -> Message:
+    return joined(AND if rule.connective == ALL else OR, parts)
 
 
 @dataclass(frozen=True)
@@ -49,78 +49,103 @@ class Speaker:
     in_force: RuleInForce
     policy: Policy
     leave_share: float
-    by_rank: Mapping[str, str] = field(default_factory=dict)
+    by_rank: Mapping[str, Message] = field(default_factory=dict)
 
-    def needs(self, standing: Standing, values: Values | None) -> str:
+    def needs(self, standing: Standing, values: Values | None) -> Message:
         """What would bring the customer in or out. `values`: the rule's features; None for who is not there."""
         have = self._have(standing.customer_id, values)
         if standing.status == PROVISIONAL:
-            return f"{have}; provisional until a rule is in force"
+            return joined(SEMICOLON, [have, say("provisional until a rule is in force")])
         if standing.status == MEMBER:
-            return f"{have}; {self._way_out(standing)}"
+            return joined(SEMICOLON, [have, self._way_out(standing)])
         gap = self._gap(values)
         if standing.status == GRACE:
-            return "; ".join(filter(None, (have, gap and f"{gap} to be safe", self._way_out(standing))))
-        months = self.policy.months_to_enter
-        in_a_row = f"the rule has to hold {months} months in a row, {standing.months_holding} so far"
-        return "; ".join(filter(None, (have, gap and f"{gap} by month end", in_a_row if months > 1 else "")))
+            safe = [say("{gap} to be safe", gap=gap)] if gap else []
+            return joined(SEMICOLON, [have, *safe, self._way_out(standing)])
+        parts = [have, *([say("{gap} by month end", gap=gap)] if gap else [])]
+        if self.policy.months_to_enter > 1:
+            counts = {"months": str(self.policy.months_to_enter), "so_far": str(standing.months_holding)}
+            parts.append(say("the rule has to hold {months} months in a row, {so_far} so far", **counts))
+        return joined(SEMICOLON, parts)
 
-    def reason(self, event: Event, standing: Standing, values: Values | None, begins: bool) -> str:
+    def reason(self, event: Event, standing: Standing, values: Values | None, begins: bool) -> Message:
         """Why the rule changed the status. `begins`: a rule comes into force for the first time this month."""
-        version, have = self.in_force.version, self._have(event.customer_id, values)
+        told = {"version": _version(self.in_force.version), "have": self._have(event.customer_id, values)}
         if event.after == PROVISIONAL:
-            return f"the rule ({version}) holds, provisionally: {have}"
+            return say("the rule ({version}) holds, provisionally: {have}", **told)
         if event.kind == ENTER and begins:
-            return f"the programme begins with {version}: {have}"
+            return say("the programme begins with {version}: {have}", **told)
+        if event.kind == ENTER and standing.months_holding > 1:
+            months = str(standing.months_holding)
+            return say("the rule ({version}) holds for {months} months in a row: {have}", months=months, **told)
         if event.kind == ENTER:
-            return f"the rule ({version}) holds{_in_a_row(standing.months_holding)}: {have}"
+            return say("the rule ({version}) holds: {have}", **told)
         if event.kind == RETURN:
-            return f"the rule ({version}) holds again: {have}"
+            return say("the rule ({version}) holds again: {have}", **told)
         if event.after != GRACE and standing.months_short >= self.policy.months_to_leave:
-            return f"{self._below()}{_in_a_row(standing.months_short)}: {have}"
-        return f"the rule ({version}) does not hold: {have}"
+            below = {"below": self._below(), "have": told["have"]}
+            if standing.months_short > 1:
+                return say("{below} for {months} months in a row: {have}", months=str(standing.months_short), **below)
+            return say("{below}: {have}", **below)
+        return say("the rule ({version}) does not hold: {have}", **told)
 
-    def _have(self, customer: str, values: Values | None) -> str:
+    def _have(self, customer: str, values: Values | None) -> Message:
         if self.in_force.rule is None:
             return self.by_rank.get(customer, NOT_THERE)
         if values is None:
             return NOT_THERE
-        return _joined(
-            self.in_force.rule, [_reached(one, values[one.feature]) for one in self.in_force.rule.conditions]
-        )
+        rule = self.in_force.rule
+        return _all_of(rule, [_reached(one, values[one.feature]) for one in rule.conditions])
 
-    def _gap(self, values: Values | None) -> str:
+    def _gap(self, values: Values | None) -> Message | None:
         if self.in_force.rule is None or values is None:
-            return ""
-        return _joined(
-            self.in_force.rule,
-            [gap for one in self.in_force.rule.conditions if (gap := _missing(one, values[one.feature]))],
+            return None
+        gaps = [_missing(one, values[one.feature]) for one in self.in_force.rule.conditions]
+        lacking = [gap for gap in gaps if gap is not None]
+        return _all_of(self.in_force.rule, lacking) if lacking else None
+
+    def _way_out(self, standing: Standing) -> Message:
+        months, below = self.policy.months_to_leave, self._below()
+        way = say("out after a month {below}", below=below)
+        if months > 1:
+            way = say("out after {months} months in a row {below}", months=str(months), below=below)
+        return (
+            say("{way} ({months} so far)", way=way, months=str(standing.months_short)) if standing.months_short else way
         )
 
-    def _way_out(self, standing: Standing) -> str:
-        span = _in_a_row(self.policy.months_to_leave).removeprefix(" for ") or "a month"
-        so_far = f" ({standing.months_short} so far)" if standing.months_short else ""
-        return f"out after {span} {self._below()}{so_far}"
-
-    def _below(self) -> str:
+    def _below(self) -> Message:
         if self.in_force.rule is None:
-            return "beyond the places that are kept"
+            return say("beyond the places that are kept")
         return _joined_below(self.in_force.rule, self.leave_share)
 
 
-def _in_a_row(months: int) -> str:
-    return f" for {months} months in a row" if months > 1 else ""
+def _version(version: str) -> Message:
+    """The version of a rule: a month's suggestion, or as a person has called it."""
+    word, _, month = version.partition(" ")
+    if word == "candidate":
+        return say("candidate {month}", month=month)
+    return say("top segment") if version == TOP_SEGMENT else say("{name}", name=version)
 
 
-def by_hand(word: Override) -> str:
+def by_hand(word: Override) -> Message:
     """A person's word."""
-    until = f" until {word.until:%Y-%m}" if word.until else ""
-    return f"{'included' if word.kind == INCLUDE else 'excluded'} by hand{until}: {word.reason}"
+    told = {"reason": word.reason, **({"until": f"{word.until:%Y-%m}"} if word.until else {})}
+    if word.kind == INCLUDE:
+        return (
+            say("included by hand until {until}: {reason}", **told)
+            if word.until
+            else say("included by hand: {reason}", **told)
+        )
+    return (
+        say("excluded by hand until {until}: {reason}", **told)
+        if word.until
+        else say("excluded by hand: {reason}", **told)
+    )
 
 
 def moved_most(
     before: Mapping[str, float] | None, now: Mapping[str, float] | None, spreads: Mapping[str, float]
-) -> str:
+) -> Message:
     """The two features that moved most between two months, as multiples of their spread among the customers.
 
     Parameters
@@ -129,7 +154,7 @@ def moved_most(
         log1p of its size over the clusterable customers of this month; features without a spread do not count.
     """
     if before is None:
-        return "not there the month before" if now is not None else "there in neither month"
+        return say("not there the month before") if now is not None else say("there in neither month")
     if now is None:
         return NOT_THERE
     moves = {
@@ -138,33 +163,47 @@ def moved_most(
         if spread > 0 and now[name] == now[name] and before[name] == before[name] and now[name] != before[name]
     }
     first = sorted(moves, key=lambda name: (-moves[name], name))[:2]
-    told = [f"{WORDS[name].words} {written(name, before[name])} → {written(name, now[name])}" for name in first]
-    return "; ".join(told) or "no feature moved"
+    told = [
+        say(
+            "{feature} {before} → {now}",
+            feature=WORDS[name].words,
+            before=Numeral(written(name, before[name])),
+            now=Numeral(written(name, now[name])),
+        )
+        for name in first
+    ]
+    return joined(SEMICOLON, told) if told else say("no feature moved")
 
 
-def _reached(condition: Condition, value: float) -> str:
-    words, feature = WORDS[condition.feature].words, condition.feature
-    have, need = written(feature, value), written(feature, condition.threshold)
+def _reached(condition: Condition, value: float) -> Message:
+    feature = condition.feature
+    told = {
+        "feature": WORDS[feature].words,
+        "have": Numeral(written(feature, value)),
+        "need": Numeral(written(feature, condition.threshold)),
+    }
     if condition.direction == AT_MOST:
-        return f"{have} {words}, at most {need}"
-    return f"{have} {words}, {need} needed" if value >= condition.threshold else f"{have} of {need} {words}"
+        return say("{have} {feature}, at most {need}", **told)
+    if value >= condition.threshold:
+        return say("{have} {feature}, {need} needed", **told)
+    return say("{have} of {need} {feature}", **told)
 
 
-def _missing(condition: Condition, value: float) -> str:
-    """What the customer lacks of a condition; empty where it holds."""
+def _missing(condition: Condition, value: float) -> Message | None:
+    """What the customer lacks of a condition; None where it holds."""
     feature, gap = condition.feature, condition.threshold - value
     if value != value:
-        return f"a first value of {WORDS[feature].words}"
+        return say("a first value of {feature}", feature=WORDS[feature].words)
     if condition.direction == AT_LEAST:
-        return f"{written(feature, gap)} more" if gap > 0 else ""
-    return f"{written(feature, -gap)} fewer" if gap < 0 else ""
+        return say("{gap} more", gap=Numeral(written(feature, gap))) if gap > 0 else None
+    return say("{gap} fewer", gap=Numeral(written(feature, -gap))) if gap < 0 else None
 
 
-def _joined_below(rule: Rule, leave_share: float) -> str:
+def _joined_below(rule: Rule, leave_share: float) -> Message:
     # With `all` a member is short as soon as one condition is, with `any` only when every one is.
     parts = []
     for one in rule.conditions:
-        kept = one.kept(leave_share)
-        side = "under" if one.direction == AT_LEAST else "over"
-        parts.append(f"{side} {written(one.feature, kept)} {WORDS[one.feature].words}")
-    return (" or " if rule.connective == ALL else " and ").join(parts)
+        told = {"value": Numeral(written(one.feature, one.kept(leave_share))), "feature": WORDS[one.feature].words}
+        under = one.direction == AT_LEAST
+        parts.append(say("under {value} {feature}", **told) if under else say("over {value} {feature}", **told))
+    return joined(OR if rule.connective == ALL else AND, parts)

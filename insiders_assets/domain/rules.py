@@ -42,6 +42,16 @@ class Condition:
         """The threshold that whoever needs only a share `slack` of it has to keep."""
         return _share_of(self.threshold, slack if self.direction == AT_LEAST else 1 / slack)
 
+    def reach(self, customers: Columns) -> np.ndarray:
+        """How much of it is reached (n,): 1 is just enough, 2 twice as much; NaN for a missing value, and where the
+        threshold is not above zero, of which there are no shares."""
+        values = np.asarray(customers[self.feature], dtype="float64")
+        if self.threshold <= 0:
+            return np.full(len(values), np.nan)
+        if self.direction == AT_LEAST:
+            return values / self.threshold
+        return np.divide(self.threshold, values, out=np.full(len(values), np.inf), where=values != 0)
+
     @property
     def sql(self) -> str:
         """The condition as SQL over customer_features."""
@@ -60,6 +70,17 @@ class Rule:
         does, with `any` only when every one does."""
         each = [condition.holds(customers, slack) for condition in self.conditions]
         return np.logical_and.reduce(each) if self.connective == ALL else np.logical_or.reduce(each)
+
+    def reach(self, customers: Columns) -> np.ndarray:
+        """How much of the rule is reached (n,): of the condition on which it hangs, with `all` the farthest behind,
+        with `any` the farthest ahead."""
+        each = [condition.reach(customers) for condition in self.conditions]
+        return np.minimum.reduce(each) if self.connective == ALL else np.fmax.reduce(each)
+
+    def moved(self, factor: float) -> Rule:
+        """The rule with every threshold moved: above 1 it is harder to fulfil, below 1 easier."""
+        moved = (Condition(one.feature, one.direction, one.kept(factor)) for one in self.conditions)
+        return Rule(tuple(moved), self.connective)
 
     @property
     def sql(self) -> str:

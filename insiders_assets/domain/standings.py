@@ -16,6 +16,7 @@ import numpy as np
 from insiders_assets.contracts.programme import GRACE, OUTSIDE
 from insiders_assets.domain.membership import Event, MonthOfRule, Override, Policy, Standing, replay
 from insiders_assets.domain.membership_words import Speaker, by_hand, moved_most
+from insiders_assets.domain.messages import Message, say
 from insiders_assets.domain.months import months_between
 from insiders_assets.domain.programme import RuleInForce
 from insiders_assets.domain.rules import Columns
@@ -70,9 +71,9 @@ def standing_rows(
     course: Course,
     customers: CustomersOfMonth,
     before: CustomersOfMonth | None,
-    by_rank: Mapping[str, str],
+    by_rank: Mapping[str, Message],
 ) -> list[dict[str, Any]]:
-    """The last month's rows, one for every customer of it and everybody who was ever in.
+    """The last month's rows, one for every customer of it and everybody who was ever in; sentences as messages.
 
     Parameters
     ----------
@@ -122,7 +123,7 @@ class _Teller:
         course: Course,
         customers: CustomersOfMonth,
         before: CustomersOfMonth | None,
-        by_rank: Mapping[str, str],
+        by_rank: Mapping[str, Message],
     ):
         self.month = course.months[-1].month
         self.rule = course.in_force.get(self.month)
@@ -134,7 +135,7 @@ class _Teller:
         self.looked_at = self.rule.rule.features if self.rule and self.rule.rule else ()
         self.speaker = Speaker(self.rule, course.policy, course.leave_share, by_rank) if self.rule else None
 
-    def needs(self, standing: Standing) -> str | None:
+    def needs(self, standing: Standing) -> Message | None:
         if standing.override is not None:
             return by_hand(standing.override)
         if self.speaker is None:
@@ -142,7 +143,7 @@ class _Teller:
         # Said of everybody, so only what the rule looks at is fetched; all features are for the few with an event.
         return self.speaker.needs(standing, self.now.of(standing.customer_id, self.looked_at))
 
-    def reason(self, event: Event, standing: Standing) -> str:
+    def reason(self, event: Event, standing: Standing) -> Message:
         if event.override is not None:
             return by_hand(event.override)
         ended = any(
@@ -156,11 +157,11 @@ class _Teller:
         told = (
             self.speaker.reason(event, standing, self.now.of(event.customer_id), self.begins)
             if self.speaker
-            else "no rule is in force"
+            else say("no rule is in force")
         )
-        return f"a person's word has ended; {told}" if ended else told
+        return say("a person's word has ended; {why}", why=told) if ended else told
 
-    def moved(self, name: str) -> str:
+    def moved(self, name: str) -> Message:
         return moved_most(self.before.of(name) if self.before else None, self.now.of(name), self.spreads)
 
 

@@ -18,6 +18,7 @@ from insiders_assets.assets.platform import Platform, open_platform
 from insiders_assets.automation.due import Due, Lookup, due_assets
 from insiders_assets.automation.jobs import MONTHLY
 from insiders_assets.automation.months import Months, find_months, held_months, up_to_gap
+from insiders_assets.automation.run_records import record_runs
 from insiders_assets.checks.publishing import rows_differ
 from insiders_assets.contracts.catalogue import MONTHLY_TABLES, PUBLISHED_TABLES, PUBLISHED_VIEWS
 from insiders_assets.definitions import reach_of_assets
@@ -93,7 +94,10 @@ def run(settings: Settings, wanted: Wanted, today: dt.date, tell: Tell) -> Setti
             reachable, gap = up_to_gap(settings, platform.ledger(), months)
             settings = _record(settings, reachable)
         with open_platform(settings) as platform:
-            _bring_up(platform, instance, reachable, wanted, tell)
+            try:
+                _bring_up(platform, instance, reachable, wanted, tell)
+            finally:
+                record_runs(platform, instance)
     if gap:
         raise gap
     return settings

@@ -1,8 +1,9 @@
-"""`insiders serve`: Dagster's web page and daemon over a home, PostgreSQL started and stopped with them.
+"""`insiders serve`: Dagster's web page, its daemon and the dashboard over a home, PostgreSQL started and stopped with
+them.
 
 Belongs here: starting, watching and stopping processes. Does not belong here: what they run.
 
-Two daemons on one home would start every run twice, so the lock file ``serve.lock`` is held by `serve` and by both
+Two daemons on one home would start every run twice, so the lock file ``serve.lock`` is held by `serve` and by all its
 servers: after ``kill -9`` of `serve` a new one waits until the servers, which the kernel then stops, are gone.
 """
 
@@ -29,11 +30,12 @@ from typing import IO
 
 from insiders_assets.assets.platform import open_platform
 from insiders_assets.errors import BusyError, InsidersError
+from insiders_assets.operations.dashboards import dashboard_command
 from insiders_assets.operations.home import LOCATION, environment, open_instance, prepare_home
 from insiders_assets.operations.services import end_dead_runs
-from insiders_assets.settings import SETTINGS_FILE, Settings
+from insiders_assets.settings import PREFIX, SETTINGS_FILE, Settings
 
-USUAL_PORT = 3000
+USUAL_PORT, USUAL_DASHBOARD_PORT = 3000, 8501
 SERVE_LOCK = "serve.lock"
 SECONDS_TO_START = 120
 # Together under half a minute: first the servers, then what they have started, then by force.
@@ -51,9 +53,10 @@ class ServeError(InsidersError):
 
 @dataclass(frozen=True)
 class Served:
-    """The running page: its address, and how to wait until somebody stops it."""
+    """The running pages, Dagster's and the dashboard: their addresses, and how to wait until somebody stops them."""
 
     url: str
+    dashboard: str
     processes: Sequence[subprocess.Popen]
     log: Path
     settings_file: Path
@@ -89,8 +92,8 @@ def _reload(url: str) -> bool:
     return False
 
 
-def free_port(wanted: int | None, host: str) -> int:
-    """The wanted port; without a wish 3000, or any free one where that is taken.
+def free_port(wanted: int | None, host: str, usual: int = USUAL_PORT) -> int:
+    """The wanted port; without a wish the usual one, or any free one where that is taken.
 
     Raises
     ------
@@ -98,7 +101,7 @@ def free_port(wanted: int | None, host: str) -> int:
     """
     if wanted is not None and not 0 < wanted < 65536:
         raise ServeError(f"There is no port {wanted}.", "Ports go from 1 to 65535.")
-    for port in (wanted,) if wanted else (USUAL_PORT, 0):
+    for port in (wanted,) if wanted else (usual, 0):
         try:
             return _bindable(port, host)
         except PermissionError:
@@ -113,9 +116,11 @@ def free_port(wanted: int | None, host: str) -> int:
 
 
 @contextmanager
-def serving(settings: Settings, port: int | None = None, host: str = "127.0.0.1") -> Iterator[Served]:
-    """Webserver and daemon, ready to answer; at the end both are stopped, with the runs that they have started, and
-    PostgreSQL with them unless another command still uses it.
+def serving(
+    settings: Settings, port: int | None = None, host: str = "127.0.0.1", dashboard_port: int | None = None
+) -> Iterator[Served]:
+    """Webserver, daemon and dashboard, ready to answer; at the end all are stopped, with the runs that they have
+    started, and PostgreSQL with them unless another command still uses it.
 
     Within the block SIGTERM and a closed terminal do what Ctrl-C does; more of them do not disturb the stopping.
 
@@ -126,7 +131,8 @@ def serving(settings: Settings, port: int | None = None, host: str = "127.0.0.1"
     prepare_home(settings)
     with _stopped_by_signals(), _only_server(settings.home) as lock:
         chosen = free_port(port, host)
-        url = f"http://{f'[{host}]' if ':' in host else host}:{chosen}"
+        pages_port = free_port(dashboard_port, host, USUAL_DASHBOARD_PORT)
+        url, pages = (f"http://{f'[{host}]' if ':' in host else host}:{number}" for number in (chosen, pages_port))
         with open_platform(settings) as platform:
             platform.warehouse.check()
             with open_instance(settings):
@@ -134,9 +140,13 @@ def serving(settings: Settings, port: int | None = None, host: str = "127.0.0.1"
             _end_killed_runs(settings)  # of a `serve` that died with all its processes: the sensors would wait for them
             log = settings.home / "serve.log"
             mode = "wb" if log.exists() and log.stat().st_size > LONGEST_LOG else "ab"
-            with log.open(mode) as words, _processes(settings, chosen, host, words, lock) as processes:
-                served = Served(url, processes, log, settings.home / SETTINGS_FILE)
-                _wait_until(lambda: _answers(f"{url}/server_info"), served)
+            with (
+                log.open(mode) as words,
+                _processes(settings, url, (chosen, pages_port), host, words, lock) as processes,
+            ):
+                served = Served(url, pages, processes, log, settings.home / SETTINGS_FILE)
+                for address in (f"{url}/server_info", f"{pages}/_stcore/health"):
+                    _wait_until(lambda address=address: _answers(address), served)  # type: ignore[misc]
                 _write_down(lock, url)
                 yield served
 
@@ -206,22 +216,25 @@ def _is_alive(process: str) -> bool:
 
 @contextmanager
 def _processes(
-    settings: Settings, port: int, host: str, words: IO[bytes], lock: IO[str]
+    settings: Settings, url: str, ports: tuple[int, int], host: str, words: IO[bytes], lock: IO[str]
 ) -> Iterator[list[subprocess.Popen]]:
     scripts = Path(sys.executable).parent
     # Code servers are renewed every minute, and each renewal would leave a line.
     common = ["-w", str(settings.instance_folder / "workspace.yaml"), "--code-server-log-level", "error"]
     commands = (
-        [str(scripts / "dagster-webserver"), *common, "-h", host, "-p", str(port)],
+        [str(scripts / "dagster-webserver"), *common, "-h", host, "-p", str(ports[0])],
         [str(scripts / "dagster-daemon"), "run", *common],
+        dashboard_command(ports[1], host),
     )
+    # What the dashboard links to, where nobody has said where people find it.
+    page = {} if settings.page else {f"{PREFIX}PAGE": url}
     processes: list[subprocess.Popen] = []
     try:
         for command in commands:
             processes.append(  # noqa: PERF401, the first has to be stopped if the second cannot be started
                 subprocess.Popen(
                     command,
-                    env={**os.environ, **environment(settings)},
+                    env={**os.environ, **environment(settings), **page},
                     stdin=subprocess.DEVNULL,
                     stdout=words,
                     stderr=subprocess.STDOUT,

@@ -23,9 +23,9 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from insiders_assets.contracts.table import Table, View
-from insiders_assets.errors import InputError, SettingsError, StorageError
+from insiders_assets.errors import InputError, MissingMonthError, SettingsError, StorageError
 from insiders_assets.storage.warehouse_errors import connection_error, database_error, query_error, redacted
-from insiders_assets.storage.warehouse_schema import SCHEMA, VERSIONS, prepare_schema, qualified
+from insiders_assets.storage.warehouse_schema import READER, SCHEMA, VERSIONS, prepare_schema, qualified
 
 CONNECTION_DEFAULTS = {
     "connect_timeout": "5",
@@ -182,6 +182,27 @@ class Warehouse:
                 raise query_error(refused, statement, timeout_seconds) or refused from None
         return Result(columns, rows[:limit], truncated=limit is not None and len(rows) > limit)
 
+    def read(self, statement: str, parameters: Sequence[Any] = (), *, limit: int, timeout_seconds: float = 5) -> Result:
+        """Rows of a statement of ours with values of a stranger's: `%s` in it stands for a parameter, never for SQL.
+
+        Read as the role READER, which can change nothing, whoever logs in.
+
+        Raises
+        ------
+        MissingMonthError: nothing was ever published there. StorageError: there is no such role, or this user may not
+        take it. InputError: it takes longer.
+        """
+        with self._connection("answering a page", read_only=True) as connection:
+            _restrain(connection, timeout_seconds)
+            _become_reader(connection)
+            try:
+                cursor = connection.execute(sql.SQL(statement), parameters)  # type: ignore[arg-type]  # ours
+                rows = cursor.fetchmany(limit + 1)
+            except psycopg.Error as refused:
+                raise query_error(refused, statement, timeout_seconds) or refused from None
+        columns = tuple(column.name for column in cursor.description or ())
+        return Result(columns, rows[:limit], truncated=len(rows) > limit)
+
     @contextlib.contextmanager
     def _connection(self, doing: str, read_only: bool = False) -> Iterator[psycopg.Connection]:
         """A connection with one transaction: committed at the end, rolled back on any error."""
@@ -265,6 +286,20 @@ def _restrain(connection: psycopg.Connection, timeout_seconds: float) -> None:
     connection.execute(
         "SELECT set_config('role', 'pg_read_all_data', true) FROM pg_roles WHERE rolname = current_user AND rolsuper"
     )
+
+
+def _become_reader(connection: psycopg.Connection) -> None:
+    """Give the rest of the transaction the rights of the role READER and no others."""
+    if connection.execute("SELECT to_regclass(%s)", [f"{SCHEMA}.{VERSIONS.name}"]).fetchone() == (None,):
+        raise MissingMonthError("Nothing was published in this database yet.", "`insiders run` makes the first month.")
+    try:
+        connection.execute("SELECT set_config('role', %s, true)", [READER])
+    except (psycopg.errors.InvalidParameterValue, psycopg.errors.InsufficientPrivilege) as refused:
+        raise StorageError(
+            f"Pages read as the role {READER}: {refused.diag.message_primary}.",
+            f"Have an administrator of the database run: CREATE ROLE {READER}; GRANT {READER} TO the user of "
+            "INSIDERS_WAREHOUSE; then run `insiders run`.",
+        ) from None
 
 
 def _columns_of_answer(connection: psycopg.Connection, statement: str) -> tuple[str, ...]:

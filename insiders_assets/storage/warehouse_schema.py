@@ -7,6 +7,7 @@ errors of the database (`warehouse`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ from insiders_assets.contracts.table import DATE, FLAG, REAL, TEXT, TIMESTAMP, W
 from insiders_assets.errors import StorageError
 
 SCHEMA = "insiders"
+# Who may only look: pages read as this role, and people's own tools can be given it.
+READER = "insiders_reader"
 VERSIONS = Table(
     "published_versions",
     "Which version of which table and scope (nearly always: month) is published, and since when.",
@@ -47,6 +50,7 @@ def prepare_schema(connection: psycopg.Connection, tables: Sequence[Table], view
     """
     if connection.execute("SELECT to_regnamespace(%s)", [SCHEMA]).fetchone() == (None,):
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(SCHEMA)))
+    _prepare_reader(connection)
     _prepare_table(connection, VERSIONS)
     for table in tables:
         if _prepare_table(connection, table):
@@ -66,6 +70,29 @@ def prepare_schema(connection: psycopg.Connection, tables: Sequence[Table], view
             connection.execute(sql.SQL("DROP VIEW {}").format(name))
             connection.execute(sql.SQL("CREATE {}").format(definition))
         _set_comment(connection, sql.SQL("VIEW {}").format(name), view.description)
+
+
+def _prepare_reader(connection: psycopg.Connection) -> None:
+    """Let READER see every table and view of the schema, those to come too; make it, where this user may make roles."""
+    there, may_make = connection.execute(
+        "SELECT to_regrole(%s) IS NOT NULL, rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user",
+        [READER],
+    ).fetchone() or (False, False)
+    reader, schema = sql.Identifier(READER), sql.Identifier(SCHEMA)
+    if not there and may_make:
+        # Roles are the whole server's: another database may be making it just now.
+        with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation), connection.transaction():
+            connection.execute(sql.SQL("CREATE ROLE {}").format(reader))
+            connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(reader))
+    elif not there:
+        return
+    if connection.execute("SELECT has_schema_privilege(%s, %s, 'USAGE')", [READER, SCHEMA]).fetchone() == (True,):
+        return
+    connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, reader))
+    connection.execute(sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA {} TO {}").format(schema, reader))
+    connection.execute(
+        sql.SQL("ALTER DEFAULT PRIVILEGES IN SCHEMA {} GRANT SELECT ON TABLES TO {}").format(schema, reader)
+    )
 
 
 def qualified(name: str) -> sql.Identifier:

@@ -11,6 +11,7 @@ import pytest
 
 from insiders_assets.domain.feature_words import RULE_FEATURES
 from insiders_assets.domain.membership import Override, Policy
+from insiders_assets.domain.messages import Message
 from insiders_assets.domain.programme import RuleInForce
 from insiders_assets.domain.rules import ANY, AT_LEAST, AT_MOST, Condition, Rule
 from insiders_assets.domain.standings import Course, CustomersOfMonth, month_of_rule, standing_rows
@@ -49,7 +50,12 @@ def rows_after(
     course = Course(said, rules, policy or Policy(), 0.8, words)
     ranked = {name: f"ranked {int(rank)}" for name, rank in zip(months[-1].ids, months[-1].ranks, strict=True)}
     before = months[-2] if len(months) > 1 else None
-    return {row["customer_id"]: row for row in standing_rows(course, months[-1], before, ranked)}
+    rows = standing_rows(course, months[-1], before, ranked)
+    return {row["customer_id"]: {name: _in_english(value) for name, value in row.items()} for row in rows}
+
+
+def _in_english(value: object) -> object:
+    return str(value) if isinstance(value, Message) else value
 
 
 def test_who_is_outside_is_told_what_is_missing() -> None:

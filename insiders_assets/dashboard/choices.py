@@ -1,0 +1,95 @@
+"""What a reader has chosen: month, month to compare with, language, and of what shares are taken.
+
+Belongs here: the selectors and the address that holds them. Does not belong here: what a page does with them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from insiders_assets.dashboard import reading
+from insiders_assets.domain.facts.members import BASES
+from insiders_assets.domain.messages import Message, say
+from insiders_assets.reporting.language import ENGLISH, LANGUAGES, Language
+
+NAMES = {ENGLISH: "English", "pt-BR": "Português (Brasil)"}
+# Names in the address: a page with its choices can be sent to somebody.
+MONTH, BEFORE, LANGUAGE, BASE = "month", "before", "lang", "of"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the pages are told. `before` is None where there is no earlier month; `base` is a key of BASES."""
+
+    month: dt.date
+    before: dt.date | None
+    language: Language
+    base: str
+    currency: str
+    dagster: str | None
+
+    def tell(self, message: Message | str) -> str:
+        """A message in the reader's language."""
+        return self.language.tell(message)
+
+    def asset_address(self, asset: str) -> str | None:
+        """Where Dagster shows an asset of the month; None where nobody has said where Dagster's page is."""
+        return f"{self.dagster}/assets/{asset}?partition={self.month}" if self.dagster else None
+
+    def in_language(self, row: dict[str, Any], column: str) -> str | None:
+        """A column that a table has in both languages: `column_en` (or plain `column`) and `column_pt`."""
+        if self.language.code == ENGLISH:
+            return row.get(f"{column}_en", row.get(column))
+        return row.get(f"{column}_pt") or row.get(column)
+
+
+def chosen_language() -> Language:
+    """The language, before anything is drawn: the page's own names are said in it."""
+    if LANGUAGE not in st.session_state:
+        asked = st.query_params.get(LANGUAGE, ENGLISH)
+        st.session_state[LANGUAGE] = asked if asked in LANGUAGES else ENGLISH
+    return Language(st.session_state[LANGUAGE])
+
+
+def choose(months: Sequence[dt.date], language: Language) -> Choices:
+    """Draw the selectors at the side; `months` are those that have a report, the last one first."""
+    tell, side = language.tell, st.sidebar
+    side.selectbox(
+        tell(say("Language")), LANGUAGES, format_func=lambda code: NAMES[code], key=LANGUAGE, on_change=_remember
+    )
+    month = _month(MONTH, tell(say("Month")), months, language)
+    earlier = [one for one in months if one < month]
+    before = _month(BEFORE, tell(say("Compare with")), earlier, language) if earlier else None
+    _from_address(BASE, list(BASES))
+    base = side.selectbox(
+        tell(say("Shares are taken")), list(BASES), format_func=lambda name: tell(BASES[name]), key=BASE
+    )
+    _remember()
+    settings = reading.settings()
+    return Choices(month, before, language, base, settings.currency, settings.page)
+
+
+def _month(name: str, label: str, months: Sequence[dt.date], language: Language) -> dt.date:
+    written = [month.isoformat()[:7] for month in months]
+    _from_address(name, written)
+    chosen = st.sidebar.selectbox(
+        label, written, format_func=lambda month: language.month(dt.date.fromisoformat(f"{month}-01")), key=name
+    )
+    return dt.date.fromisoformat(f"{chosen}-01")
+
+
+def _from_address(name: str, possible: Sequence[str]) -> None:
+    """Begin with what the address says; what is not possible any more makes room for the first."""
+    asked = st.session_state.get(name, st.query_params.get(name))
+    st.session_state[name] = asked if asked in possible else possible[0]
+
+
+def _remember() -> None:
+    for name in (MONTH, BEFORE, LANGUAGE, BASE):
+        if name in st.session_state:
+            st.query_params[name] = st.session_state[name]

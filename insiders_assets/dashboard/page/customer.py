@@ -1,0 +1,140 @@
+"""Customer: one customer's months, purchases and history in the programme, and what would bring them in or out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from insiders_assets.dashboard import reading
+from insiders_assets.dashboard.choices import Choices
+from insiders_assets.dashboard.page.members import customer_address
+from insiders_assets.dashboard.parts import DAY, LINK, PROSE, Column, Tile, table, tiles
+from insiders_assets.dashboard.parts import MONTH as IN_MONTH
+from insiders_assets.dashboard.reading import Row
+from insiders_assets.dashboard.words import EVENT_WORDS, STATUS_WORDS
+from insiders_assets.domain.facts.fact import COUNT, CURRENCY
+from insiders_assets.domain.messages import say
+
+ASKED = "customer"
+MOST_FOUND = 50
+
+
+def show(choices: Choices) -> None:
+    """Draw the page."""
+    if ASKED not in st.session_state:
+        st.session_state[ASKED] = st.query_params.get(ASKED, "")[:100]
+    asked = st.text_input(choices.tell(say("Customer")), key=ASKED, max_chars=100).strip()
+    st.query_params[ASKED] = asked
+    if not asked:
+        st.info(choices.tell(say("Write a customer's number, or the beginning of one.")))
+        return
+    months = _months(asked, choices)
+    if months:
+        _standing(months, choices)
+        _history(months, choices)
+        _purchases(asked, choices)
+    else:
+        _others(asked, choices)
+
+
+def _months(customer: str, choices: Choices) -> list[Row]:
+    """The customer's months up to the chosen one, the last first."""
+    made = [month for month in reading.months() if month <= choices.month]
+    return reading.rows(
+        "SELECT * FROM page_customers WHERE customer_id = %s AND month = ANY(%s) ORDER BY month DESC", customer, made
+    )
+
+
+def _standing(months: list[Row], choices: Choices) -> None:
+    now, tell, language = months[0], choices.tell, choices.language
+    if now["month"] != choices.month:
+        st.info(
+            tell(say("No line in the window of {month}; shown as of {last}.", month=choices.month, last=now["month"]))
+        )
+    status = tell(STATUS_WORDS[now["status"]]) if now["status"] else tell(say("not clusterable: seen on one day only"))
+    since = tell(say("since {month}", month=now["since"])) if now["since"] else ""
+    money = language.written(_float(now["gross_revenue"]), CURRENCY, choices.currency)
+    tiles(
+        [
+            Tile(say("Status"), status, "insiders_membership", "customer.status", since),
+            Tile(say("Segment"), choices.in_language(now, "segment") or "–", "customer_segments", "customer.segment"),
+            Tile(say("Gross revenue in the window"), money, "customer_features", "customer.gross_revenue"),
+            Tile(say("Purchases in the window"), language.written(now["purchases"], COUNT), "customer_features"),
+            Tile(
+                say("Days since the last purchase"), language.written(now["recency_days"], COUNT), "customer_features"
+            ),
+        ],
+        choices,
+    )
+    for label, words in (
+        (say("What would change it"), choices.in_language(now, "needs")),
+        (say("A person's word"), now["override_reason"]),
+        (say("The rule in force"), now["rule"]),
+    ):
+        if words:
+            st.text(f"{tell(label)}: {words}")
+
+
+def _history(months: list[Row], choices: Choices) -> None:
+    rows = [
+        {
+            **row,
+            "segment": choices.in_language(row, "segment"),
+            "status_words": choices.tell(STATUS_WORDS[row["status"]]) if row["status"] else None,
+            "event_words": choices.tell(EVENT_WORDS[row["event"]]) if row["event"] else None,
+            "reason_words": choices.in_language(row, "reason"),
+        }
+        for row in months
+    ]
+    columns = [
+        Column(say("Month"), "month", IN_MONTH),
+        Column(say("Status"), "status_words"),
+        Column(say("What happened"), "event_words"),
+        Column(say("Why"), "reason_words", PROSE),
+        Column(say("Segment"), "segment"),
+        Column(say("Gross revenue in the window ({currency})", currency=choices.currency), "gross_revenue", CURRENCY),
+        Column(say("Purchases"), "purchases", COUNT),
+        Column(say("Days since the last"), "recency_days", COUNT),
+    ]
+    table(say("Month by month"), columns, rows, choices, "customer_features", "customer_months")
+
+
+def _purchases(customer: str, choices: Choices) -> None:
+    made = [month for month in reading.months() if month <= choices.month]
+    found = reading.rows(
+        "SELECT * FROM page_purchases WHERE customer_id = %s AND month = ANY(%s) "
+        "ORDER BY invoice_date DESC, invoice_no",
+        customer,
+        made,
+        limit=500,
+    )
+    columns = [
+        Column(say("Day"), "invoice_date", DAY),
+        Column(say("Invoice"), "invoice_no"),
+        Column(say("Lines"), "lines", COUNT),
+        Column(say("Pieces bought"), "items_purchased", COUNT),
+        Column(say("Gross revenue ({currency})", currency=choices.currency), "gross_revenue", CURRENCY),
+        Column(say("Returns ({currency})", currency=choices.currency), "monetary_returns", CURRENCY),
+    ]
+    table(say("Purchases and returns"), columns, found, choices, "customer_purchases", "customer_purchases")
+
+
+def _others(asked: str, choices: Choices) -> None:
+    """Customers whose number begins so: nobody is called exactly that."""
+    found = reading.rows(
+        "SELECT customer_id FROM page_customers WHERE month = %s AND starts_with(customer_id, %s) "
+        "ORDER BY customer_id LIMIT %s",
+        choices.month,
+        asked,
+        MOST_FOUND,
+    )
+    if not found:
+        st.info(choices.tell(say("No customer of {month} is called so, or begins so.", month=choices.month)))
+        return
+    column = Column(say("Customer"), "customer_id", LINK, lambda row: customer_address(row["customer_id"], choices))
+    table(say("Customers that begin so"), [column], found, choices, "customer_features", "customers")
+
+
+def _float(value: Any) -> float | None:
+    return None if value is None else float(value)

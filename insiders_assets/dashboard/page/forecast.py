@@ -1,0 +1,132 @@
+"""Forecast: what the next months bring, and how far off every model was before."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import streamlit as st
+
+from insiders_assets.contracts.forecast import LEVELS
+from insiders_assets.dashboard import reading
+from insiders_assets.dashboard.choices import Choices
+from insiders_assets.dashboard.parts import MONTH as IN_MONTH
+from insiders_assets.dashboard.parts import Column, picture, table
+from insiders_assets.dashboard.reading import Row
+from insiders_assets.domain.facts.fact import COUNT, CURRENCY, SHARE
+from insiders_assets.domain.facts.forecast import MODELS
+from insiders_assets.domain.messages import say
+from insiders_assets.reporting.pictures.month import forecast_fan
+
+HISTORY = "forecast.history."
+
+
+def show(choices: Choices) -> None:
+    """Draw the page."""
+    coming = reading.rows(
+        "SELECT * FROM page_forecast WHERE month = %s AND grain = 'month' ORDER BY published DESC, model, period_start",
+        choices.month,
+    )
+    quoted = [row for row in coming if row["published"] and row["net_revenue"] is not None]
+    if not quoted:
+        st.info(
+            choices.tell(
+                say("Nothing is forecast from this month: there is nobody to forecast, or too little history.")
+            )
+        )
+        return
+    _fan(choices, quoted)
+    _months(choices, quoted)
+    _models(choices, coming)
+    _origins(choices)
+
+
+def _fan(choices: Choices, quoted: list[Row]) -> None:
+    facts = reading.facts_of(choices.month)
+    forecast = {row["period_start"] for row in quoted}
+    past = [
+        (dt.date.fromisoformat(f"{key.removeprefix(HISTORY)}-01"), fact["value"] or 0.0)
+        for key, fact in sorted(facts.items())
+        if key.startswith(HISTORY)
+    ]
+    past = [one for one in past if one[0] not in forecast]
+    periods = [
+        (
+            row["period_start"],
+            row["net_revenue"],
+            [(row[f"net_lower_{level}"], row[f"net_upper_{level}"]) for level in LEVELS],
+        )
+        for row in quoted
+    ]
+    shows = say("Net revenue of today's Insiders in past months, and what is expected of them in the coming ones.")
+    title = say("What the next months bring")
+    picture(title, shows, choices, "revenue_forecast", forecast_fan, past, periods, choices.currency)
+
+
+def _months(choices: Choices, quoted: list[Row]) -> None:
+    columns = [
+        Column(say("Month"), "period_start", IN_MONTH),
+        Column(say("Model"), "words"),
+        Column(say("Net revenue ({currency})", currency=choices.currency), "net_revenue", CURRENCY),
+        Column(say("8 of 10 times from"), "net_lower_80", CURRENCY),
+        Column(say("to"), "net_upper_80", CURRENCY),
+        Column(say("Gross revenue ({currency})", currency=choices.currency), "gross_revenue", CURRENCY),
+        Column(say("Mean error before"), "mean_error", SHARE),
+        Column(say("Held by the interval before"), "covered_80", SHARE),
+        Column(say("Trading days"), "trading_days", COUNT),
+    ]
+    rows = [row | {"words": _model(row["model"], choices)} for row in quoted]
+    note = say("Of those who are Insiders at the end of {month}.", month=choices.month)
+    table(say("Month by month"), columns, rows, choices, "revenue_forecast", "forecast", note=note)
+
+
+def _models(choices: Choices, coming: list[Row]) -> None:
+    first = min(row["period_start"] for row in coming)
+    rows = [row | {"words": _model(row["model"], choices)} for row in coming if row["period_start"] == first]
+    columns = [
+        Column(say("Model"), "words"),
+        Column(say("Net revenue ({currency})", currency=choices.currency), "net_revenue", CURRENCY),
+        Column(say("Weight"), "weight", SHARE),
+        Column(say("Origins"), "origins", COUNT),
+        Column(say("Mean error before"), "mean_error", SHARE),
+        Column(say("Bias before"), "bias", SHARE),
+    ]
+    title = say("What every model says of {month}", month=first)
+    table(title, columns, rows, choices, "revenue_forecast", "models")
+
+
+def _origins(choices: Choices) -> None:
+    found = reading.rows(
+        "SELECT * FROM page_backtest WHERE month = %s AND horizon = 1 ORDER BY origin DESC, published DESC, model",
+        choices.month,
+    )
+    names = sorted({row["model"] for row in found})
+    chosen = st.multiselect(
+        choices.tell(say("Models")), names, format_func=lambda one: _model(one, choices), key="backtest_models"
+    )
+    rows = [
+        row | {"words": _model(row["model"], choices)}
+        for row in found
+        if (row["model"] in chosen if chosen else row["published"])
+    ]
+    columns = [
+        Column(say("Forecast made at the end of"), "origin", IN_MONTH),
+        Column(say("Model"), "words"),
+        Column(say("Net revenue expected ({currency})", currency=choices.currency), "net_forecast", CURRENCY),
+        Column(say("What came"), "net_actual", CURRENCY),
+        Column(say("Error"), "net_error", SHARE),
+        Column(say("8 of 10 times from"), "net_lower_80", CURRENCY),
+        Column(say("to"), "net_upper_80", CURRENCY),
+        Column(say("Held"), "inside_80"),
+    ]
+    note = say(
+        "The next month, as it was forecast at each origin and as it came. Without a choice: the published model."
+    )
+    table(
+        say("How far off it was, origin by origin"), columns, rows, choices, "forecast_backtest", "backtest", note=note
+    )
+
+
+def _model(name: str, choices: Choices) -> str:
+    words: Any = MODELS.get(name, name)
+    return choices.tell(words)

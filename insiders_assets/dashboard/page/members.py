@@ -1,0 +1,128 @@
+"""Members: who is in or just went out, filtered, sorted and searched, with reason and distance from the door."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from insiders_assets.contracts.programme import INSIDE, LEFT, STATUSES
+from insiders_assets.dashboard import reading
+from insiders_assets.dashboard.choices import BASE, BEFORE, LANGUAGE, MONTH, Choices
+from insiders_assets.dashboard.parts import LINK, PROSE, Column, table
+from insiders_assets.dashboard.parts import MONTH as IN_MONTH
+from insiders_assets.dashboard.words import STATUS_WORDS
+from insiders_assets.domain.facts.fact import COUNT, CURRENCY, SHARE
+from insiders_assets.domain.messages import say
+
+ROWS_PER_PAGE, MOST_IN_FILE = 50, 100_000
+ORDERS = {
+    "gross_revenue": (say("gross revenue"), "gross_revenue DESC NULLS LAST"),
+    "reach": (say("nearest to the door"), "reach ASC NULLS LAST"),
+    "recency_days": (say("longest without a purchase"), "recency_days DESC NULLS LAST"),
+    "since": (say("newest status"), "since DESC NULLS LAST"),
+    "customer_id": (say("customer"), "customer_id"),
+}
+
+
+def show(choices: Choices) -> None:
+    """Draw the page."""
+    tell = choices.tell
+    search, status, segment, order = st.columns([2, 2, 2, 2])
+    wanted = search.text_input(tell(say("Search a customer")), key="member_search", max_chars=100)
+    statuses = status.multiselect(
+        tell(say("Status")), STATUSES[1:], format_func=lambda one: tell(STATUS_WORDS[one]), key="member_status"
+    )
+    named = {row["segment_id"]: choices.in_language(row, "name") for row in _segments(choices)}
+    segments = segment.multiselect(
+        tell(say("Segment")), list(named), format_func=lambda one: f"{one}. {named[one]}", key="member_segment"
+    )
+    by = order.selectbox(tell(say("Sort by")), list(ORDERS), format_func=lambda one: tell(ORDERS[one][0]))
+    where = "month = %s AND status = ANY(%s)"
+    parameters: list[Any] = [choices.month, list(statuses or (*INSIDE, LEFT))]
+    if segments:
+        where, parameters = f"{where} AND segment_id = ANY(%s)", [*parameters, list(segments)]
+    if wanted.strip():
+        where, parameters = f"{where} AND customer_id ILIKE %s", [*parameters, f"%{_plain(wanted.strip())}%"]
+    counted = reading.rows(
+        "SELECT count(*) AS customers, count(*) FILTER (WHERE status = ANY(%s)) AS inside, "
+        f"coalesce(sum(gross_revenue) FILTER (WHERE status = ANY(%s)), 0) AS revenue FROM page_members WHERE {where}",
+        list(INSIDE),
+        list(INSIDE),
+        *parameters,
+    )[0]
+    told = {
+        "customers": choices.language.number(counted["customers"]),
+        "inside": choices.language.number(counted["inside"]),
+        "revenue": choices.language.money(float(counted["revenue"]), choices.currency),
+    }
+    pages = max(1, -(-counted["customers"] // ROWS_PER_PAGE))
+    page = 1
+    if pages > 1:
+        page = int(st.number_input(tell(say("Page, of {count}", count=choices.language.number(pages))), 1, pages))
+    statement = f"SELECT * FROM page_members WHERE {where} ORDER BY {ORDERS[by][1]}, customer_id"
+    rows = reading.rows(f"{statement} LIMIT %s OFFSET %s", *parameters, ROWS_PER_PAGE, (page - 1) * ROWS_PER_PAGE)
+    table(
+        say("Members"),
+        columns(choices),
+        [spoken(row, choices) for row in rows],
+        choices,
+        "member_list",
+        "members",
+        every=lambda: [
+            spoken(row, choices) for row in reading.unremembered(statement, *parameters, limit=MOST_IN_FILE)
+        ],
+        note=say(
+            "{customers} customers, {inside} of them Insiders with {revenue} of gross revenue in the window.", **told
+        ),
+    )
+
+
+def columns(choices: Choices) -> list[Column]:
+    """The columns of a list of members."""
+    money = say("Gross revenue ({currency})", currency=choices.currency)
+    return [
+        Column(say("Customer"), "customer_id", LINK, lambda row: customer_address(row["customer_id"], choices)),
+        Column(say("Status"), "status_words"),
+        Column(say("Since"), "since", IN_MONTH),
+        Column(say("Segment"), "segment"),
+        Column(money, "gross_revenue", CURRENCY),
+        Column(say("Purchases"), "purchases", COUNT),
+        Column(say("Days since the last"), "recency_days", COUNT),
+        Column(say("Of the rule reached"), "reach", SHARE),
+        Column(say("What would change it"), "needs_words", PROSE),
+        Column(say("Why it changed this month"), "reason_words", PROSE),
+    ]
+
+
+def spoken(row: Mapping[str, Any], choices: Choices) -> dict[str, Any]:
+    """A row of page_members with its words in the reader's language."""
+    plain = dict(row)
+    return plain | {
+        "status_words": choices.tell(STATUS_WORDS[row["status"]]),
+        "segment": choices.in_language(plain, "segment"),
+        "needs_words": choices.in_language(plain, "needs"),
+        "reason_words": choices.in_language(plain, "reason"),
+        "moved_words": choices.in_language(plain, "moved_most"),
+    }
+
+
+def customer_address(customer: str, choices: Choices) -> str:
+    """The address of a customer's page, with the choices of this one."""
+    kept = {MONTH: f"{choices.month:%Y-%m}", LANGUAGE: choices.language.code, BASE: choices.base}
+    if choices.before:
+        kept[BEFORE] = f"{choices.before:%Y-%m}"
+    return f"customer?{urlencode({'customer': customer, **kept})}"
+
+
+def _segments(choices: Choices) -> list[dict[str, Any]]:
+    return reading.rows(
+        "SELECT segment_id, name_en, name_pt FROM page_segments WHERE month = %s ORDER BY cluster_rank", choices.month
+    )
+
+
+def _plain(text: str) -> str:
+    """Text in which LIKE finds only itself."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -1,0 +1,142 @@
+"""Segments: what each is like against all customers, who brings how much, and where customers lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from insiders_assets.contracts.pages import EMBEDDING, REVENUE_CURVE
+from insiders_assets.dashboard import reading
+from insiders_assets.dashboard.choices import Choices
+from insiders_assets.dashboard.parts import PROSE, Column, picture, table
+from insiders_assets.dashboard.reading import Row
+from insiders_assets.domain.facts.characteristics import PROFILE
+from insiders_assets.domain.facts.fact import CURRENCY, CUSTOMERS, SHARE
+from insiders_assets.domain.messages import say
+from insiders_assets.reporting.language import Language
+from insiders_assets.reporting.pictures.drawing import as_svg
+from insiders_assets.reporting.pictures.month import curve_figure
+from insiders_assets.reporting.pictures.segments import embedding_scatter
+
+# A fifth of the colours for each of these factors above or below all customers.
+STEPS = (1.25, 1.6, 2.5, 4.0, 8.0)
+
+
+def show(choices: Choices) -> None:
+    """Draw the page."""
+    facts = reading.facts_of(choices.month)
+    profiles = reading.rows("SELECT * FROM page_segments WHERE month = %s ORDER BY cluster_rank", choices.month)
+    if not profiles:
+        st.info(choices.tell(say("The month has no segments: too few customers came twice.")))
+        return
+    _profiles(choices, facts, profiles)
+    _curve(choices, facts)
+    _places(choices, profiles)
+    _changes(choices, profiles)
+
+
+def _profiles(choices: Choices, facts: Mapping[str, Row], profiles: list[Row]) -> None:
+    """Means of every segment, shaded by how far they lie from the mean of all clusterable customers."""
+
+    def value(key: str) -> float | None:
+        return facts[key]["value"] if key in facts else None
+
+    base = {name: value(f"clusterable.mean_{name}") for name in PROFILE}
+    rows = [
+        {
+            "segment": f"{one['segment_id']}. {choices.in_language(one, 'name')}",
+            "customers": one["customers"],
+            **{name: value(f"segment_{one['segment_id']:02d}.mean_{name}") for name in PROFILE},
+        }
+        for one in profiles
+    ]
+    everybody = choices.tell(say("all clusterable customers"))
+    rows.append({"segment": everybody, "customers": value("base.clusterable"), **base})
+
+    def shade(row: Mapping[str, Any], column: Column) -> int:
+        mine, all_of_them = row[column.name], base.get(column.name)
+        if row["segment"] == everybody or not mine or not all_of_them or mine < 0:
+            return 0
+        ratio = mine / all_of_them
+        steps = sum(max(ratio, 1 / ratio) >= step for step in STEPS)
+        return steps if ratio > 1 else -steps
+
+    measures = [Column(words, name, unit) for name, (words, unit) in PROFILE.items()]
+    table(
+        say("What the segments are like: means per customer"),
+        [Column(say("Segment"), "segment"), Column(say("Customers"), "customers", CUSTOMERS), *measures],
+        rows,
+        choices,
+        "segment_profiles",
+        "segments",
+        shades=shade,
+        note=say("Blue: above the mean of all clusterable customers; yellow: below it. The darker, the farther."),
+    )
+
+
+def pareto(points: list[tuple[float, float]], group: tuple[float, float] | None, language: Language) -> bytes | None:
+    """The curve of revenue over customers, the group marked."""
+    x, y = np.array(points).reshape(-1, 2).T
+    figure = curve_figure(x, y, group, language)
+    return None if figure is None else as_svg(figure)
+
+
+def _points(choices: Choices, name: str) -> list[Row]:
+    return reading.rows(
+        "SELECT x, y, cluster_rank FROM page_points WHERE month = %s AND picture = %s ORDER BY position",
+        choices.month,
+        name,
+        limit=5_000,
+    )
+
+
+def _curve(choices: Choices, facts: Mapping[str, Row]) -> None:
+    points = [(one["x"], one["y"]) for one in _points(choices, REVENUE_CURVE)]
+    shares = [
+        facts.get(key, {}).get("value")
+        for key in ("members.share_of_clusterable", "members.share_of_revenue_clusterable")
+    ]
+    group = None if None in shares or not shares[0] else (shares[0], shares[1])
+    shows = say("Customers from the highest gross revenue down, and the share of revenue that they bring together.")
+    picture(say("Who brings how much"), shows, choices, "plotted_points", pareto, points, group)
+
+
+def scatter(
+    points: list[tuple[float, float, int]], names: dict[int, str], numbers: dict[int, int], language: Language
+) -> bytes | None:
+    """The sample of the embedding in its segments' colours."""
+    found = np.array(points, dtype="float64").reshape(-1, 3)
+    return embedding_scatter(found[:, :2], found[:, 2].astype(int), names, language, numbers)
+
+
+def _places(choices: Choices, profiles: list[Row]) -> None:
+    points = [(one["x"], one["y"], one["cluster_rank"]) for one in _points(choices, EMBEDDING)]
+    ranked = [one for one in profiles if one["cluster_rank"] is not None]
+    names = {one["cluster_rank"]: choices.in_language(one, "name") for one in ranked}
+    numbers = {one["cluster_rank"]: one["segment_id"] for one in ranked}
+    shows = say("Customers in two dimensions of the embedding, coloured by segment; at most 4,000 are drawn.")
+    picture(say("Where customers lie"), shows, choices, "tree_embedding", scatter, points, names, numbers)
+
+
+def _changes(choices: Choices, profiles: list[Row]) -> None:
+    rows = [
+        {
+            **one,
+            "segment": f"{one['segment_id']}. {choices.in_language(one, 'name')}",
+            "profile": choices.in_language(one, "profile"),
+            "change": choices.in_language(one, "change"),
+        }
+        for one in profiles
+    ]
+    columns = [
+        Column(say("Segment"), "segment"),
+        Column(say("What it is like"), "profile", PROSE),
+        Column(say("Customers"), "customers", CUSTOMERS),
+        Column(say("Mean gross revenue ({currency})", currency=choices.currency), "mean_revenue", CURRENCY),
+        Column(say("Stayed since the month before"), "kept", SHARE),
+        Column(say("What became of it"), "change", PROSE),
+    ]
+    table(say("What became of the segments"), columns, rows, choices, "segment_profiles", "segment_changes")
