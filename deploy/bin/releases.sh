@@ -25,14 +25,29 @@ as_root() { [ "$(id -u)" = 0 ] || [ -n "$ROOT" ] || die "run it with sudo."; }
 own() { [ "$(id -u)" != 0 ] || chown "$@"; }
 systemd() { [ -n "$ROOT" ] || systemctl "$@"; }
 
+# What pip installs from.
+SOURCES=(setup.py pyproject.toml constraints.txt insiders_assets notebooks)
+
 # The hash of what a release is made from: of the image's name, or of everything that pip installs; and of deploy/.
 hash_of_source() { # IMAGE or nothing
   local parts=(deploy)
-  [ -n "$1" ] || parts+=(setup.py pyproject.toml constraints.txt insiders_assets notebooks)
+  [ -n "$1" ] || parts+=("${SOURCES[@]}")
   {
     printf '%s\n' "$1"
     (cd "$HERE/.." && find "${parts[@]}" -type f ! -name '*.pyc' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum)
   } | sha256sum | cut -d ' ' -f 1
+}
+
+# deploy/ as a release runs it. Who may execute what is said anew: a checkout that came through a bucket has lost it.
+copy_app() { # folder of a release
+  rm -rf "$1/app.new"
+  cp -R "$HERE" "$1/app.new"
+  chmod -R u=rwX,go=rX "$1/app.new"
+  chmod 0755 "$1/app.new/bin/"*
+  rm -rf "$1/app.old"
+  [ ! -e "$1/app" ] || mv "$1/app" "$1/app.old"
+  mv "$1/app.new" "$1/app"
+  rm -rf "$1/app.old"
 }
 
 # Makes a release beside the others, without touching what runs; sets RELEASE to its name.
@@ -47,7 +62,7 @@ stage_release() { # IMAGE or nothing, PYTHON
   # A release that did not come to its end is none.
   trap 'rm -rf "$OPT/releases/${RELEASE:?}" "$OPT/releases/.$RELEASE"' EXIT
   mkdir -p "$unfinished"
-  cp -R "$HERE" "$unfinished/app"
+  copy_app "$unfinished"
   if [ -n "$image" ]; then
     [ -n "$ROOT" ] || docker image inspect "$image" > /dev/null 2>&1 || docker pull "$image" ||
       die "the image $image is not there and cannot be pulled; log in to its registry (docker login), or load it."
@@ -59,8 +74,13 @@ stage_release() { # IMAGE or nothing, PYTHON
     mv "$unfinished" "$folder"
     unfinished=$folder
     "$python" -m venv "$folder/venv"
+    # From a copy: pip leaves build/ in the folder that it installs from, and installs what it finds there. A checkout
+    # that was installed before would bring its files of then.
+    mkdir "$folder/checkout"
+    (cd "$HERE/.." && cp -R "${SOURCES[@]}" "$folder/checkout/")
     "$folder/venv/bin/python" -m pip install --quiet --no-compile --disable-pip-version-check \
-      -c "$HERE/../constraints.txt" "$HERE/..[notebook]"
+      -c "$folder/checkout/constraints.txt" "$folder/checkout[notebook]"
+    rm -rf "$folder/checkout"
     "$folder/venv/bin/python" -m pip check
     # The services cannot write there, so what is not compiled now is compiled by every process.
     "$folder/venv/bin/python" -m compileall -q -j 0 "$folder/venv/lib" || true
@@ -93,7 +113,7 @@ point() { # link, target
   mv -T "$1.new" "$1"
 }
 
-# Makes a release the current one: links, units, the proxy's configuration. Restarts nothing.
+# Makes a release the current one: links and units. Restarts nothing.
 switch_to() { # NAME
   local folder=$OPT/releases/$1 before file name
   [ -d "$folder/app" ] || die "there is no release $1."
@@ -103,13 +123,14 @@ switch_to() { # NAME
   point "$OPT/venv" current/venv
   [ -z "$before" ] || [ "$before" = "$1" ] || point "$OPT/previous" "releases/$before"
 
-  # Units that are not in this release go; drop-ins of other names (memory.conf) are the operator's and stay.
-  mkdir -p "$UNITS"
-  rm -f "$UNITS"/insiders.target "$UNITS"/insiders-*.service "$UNITS"/insiders-*.timer
-  cp "$folder"/app/systemd/*.{service,target,timer} "$UNITS/"
+  # Copied first, then what this release has not goes: whoever looks meanwhile finds each unit. Drop-ins of other names
+  # (memory.conf) are the operator's and stay.
   mkdir -p "$UNITS/insiders-.service.d"
+  cp "$folder"/app/systemd/*.{service,target,timer} "$UNITS/"
   cp "$folder/app/systemd/insiders-.service.d/common.conf" "$UNITS/insiders-.service.d/"
-  rm -f "$UNITS"/insiders-*.service.d/container.conf
+  for file in "$UNITS"/insiders-*.service "$UNITS"/insiders-*.timer; do
+    [ -e "$folder/app/systemd/${file##*/}" ] || rm -f "$file"
+  done
   if [ -e "$folder/image" ]; then
     for file in "$folder"/app/systemd/container/*/container.conf; do
       name=$(basename "$(dirname "$file")")
@@ -121,19 +142,15 @@ switch_to() { # NAME
     # Its being there is how the scripts know that the services run in containers.
     rm -f "$ETC/image.env"
   fi
+  for file in "$UNITS"/insiders-*.service.d/container.conf; do
+    name=$(basename "$(dirname "$file")")
+    if [ ! -e "$folder/image" ] || [ ! -e "$folder/app/systemd/container/$name/container.conf" ]; then rm -f "$file"; fi
+  done
   # What an operator has set: how much memory the code server and its runs may take.
   if [ ! -e "$UNITS/insiders-code.service.d/memory.conf" ]; then
     mkdir -p "$UNITS/insiders-code.service.d"
     cp "$folder/app/systemd/memory.conf.example" "$UNITS/insiders-code.service.d/memory.conf"
   fi
-  mkdir -p "$ETC/proxy"
-  (
-    # The ports that the web servers have been given.
-    # shellcheck disable=SC1090
-    . <(grep -hE '^(OPERATORS_PORT|VIEWERS_PORT|WEB_PORT|READ_ONLY_PORT)=[0-9]+$' "$ETC/insiders.env" 2>/dev/null)
-    export OPERATORS_PORT VIEWERS_PORT WEB_PORT READ_ONLY_PORT
-    "$folder/app/bin/proxy-configuration" > "$ETC/proxy/nginx.conf"
-  )
   systemd daemon-reload
 }
 

@@ -292,8 +292,23 @@ class Box:
     def forget(self) -> None:
         (self.root / "asked").unlink(missing_ok=True)
 
-    def run(self, name: str, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
-        return _run(name, *arguments, path=self.programs, ROOT=str(self.root), **variables)
+    def run(
+        self, name: str, *arguments: object, checkout: Path = ROOT, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        script = checkout / "deploy/bin" / name
+        command = [*(() if os.access(script, os.X_OK) else ("bash",)), script, *map(str, arguments)]
+        environment = {**os.environ, "PATH": f"{self.programs}:{os.environ['PATH']}", "ROOT": str(self.root)}
+        return subprocess.run(
+            command,
+            env={**environment, **variables},
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=120,
+        )
+
+    def install(self, *arguments: object, checkout: Path = ROOT) -> subprocess.CompletedProcess[str]:
+        return self.run("install", "--root", self.root, *arguments, checkout=checkout)
 
     def image(self) -> str:
         return (self.root / "etc/insiders/image.env").read_text().strip()
@@ -313,20 +328,97 @@ def box(tmp_path: Path) -> Box:
     """A box with one release of an image."""
     made = Box(tmp_path / "root", tmp_path / "programs")
     made.answer()
-    done = made.run("install", "--root", made.root, "--image", "insiders:1")
+    done = made.install("--image", "insiders:1")
     assert done.returncode == 0, done.stderr
-    assert not made.asked
+    # Nothing is started.
+    assert made.asked == [f"systemctl --quiet --root={made.root} enable insiders.target"]
+    made.forget()
     return made
 
 
 def test_installing_twice_is_installing_once(box: Box) -> None:
     before = sorted((path.relative_to(box.root), path.lstat().st_mode) for path in box.root.rglob("*"))
-    done = box.run("install", "--root", box.root, "--image", "insiders:1")
+    done = box.install("--image", "insiders:1")
     assert done.returncode == 0 and "is there already" in done.stdout
+    box.forget()
     after = sorted((path.relative_to(box.root), path.lstat().st_mode) for path in box.root.rglob("*"))
     assert after == before
-    other = box.run("install", "--root", box.root, "--image", "insiders:2")
+    other = box.install("--image", "insiders:2")
     assert other.returncode == 1 and "upgrade" in other.stderr
+
+
+def _checkout(folder: Path) -> Path:
+    """What an installation needs of this checkout, as it comes through a bucket: nobody may execute anything."""
+    for name in ("deploy", "notebooks"):
+        shutil.copytree(ROOT / name, folder / name)
+    (folder / "insiders_assets").mkdir()
+    (folder / "insiders_assets/of_now.py").touch()
+    for name in ("setup.py", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, folder)
+    for path in folder.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o600)
+    return folder
+
+
+def test_a_checkout_that_came_through_a_bucket_can_be_installed(tmp_path: Path) -> None:
+    box, checkout = Box(tmp_path / "root", tmp_path / "programs"), _checkout(tmp_path / "checkout")
+    box.answer()
+    done = box.install("--image", "insiders:1", checkout=checkout)
+    assert done.returncode == 0, done.stderr
+    app = box.root / "opt/insiders/app"
+    assert all(os.access(app / "bin" / path.name, os.X_OK) for path in BIN.iterdir() if path.is_file())
+    assert (app / "workspace.yaml").stat().st_mode & 0o777 == 0o644
+    # What was installed without them is mended by installing again.
+    (app / "bin/liveness").chmod(0o644)
+    (app / "bin/drain").touch()
+    done = box.install("--image", "insiders:1", checkout=checkout)
+    assert done.returncode == 0 and "is there already" in done.stdout, done.stderr
+    assert os.access(app / "bin/liveness", os.X_OK) and not (app / "bin/drain").exists()
+
+
+# As `python`: makes a virtual environment whose `python` is this again, notes what pip installs and does as pip does.
+PYTHON = r"""case "$*" in
+  "-m venv "*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python" ;;
+  *"pip install"*) for place; do :; done; place=${place%%\[*}
+    (cd "$place" && find . -type f | sort) > %s/installed
+    mkdir -p "$place/build/lib"; touch "$place/build/lib/gone.py" ;;
+  -c*) echo head ;;
+esac"""
+
+
+def test_what_an_installation_before_has_left_in_the_checkout_is_not_installed(tmp_path: Path) -> None:
+    box, checkout = Box(tmp_path / "root", tmp_path / "programs"), _checkout(tmp_path / "checkout")
+    box.answer()
+    _stand_in(box.programs, "python-of-test", PYTHON % tmp_path)
+    for folder in ("build/lib/insiders_assets", "insiders_assets.egg-info"):
+        (checkout / folder).mkdir(parents=True)
+        (checkout / folder / "of_before.py").touch()
+    before = sorted(checkout.rglob("*"))
+    done = box.install("--python", "python-of-test", checkout=checkout)
+    assert done.returncode == 0, done.stderr
+    installed = (tmp_path / "installed").read_text()
+    assert "./insiders_assets/of_now.py" in installed and "./setup.py" in installed
+    assert "of_before" not in installed and "egg-info" not in installed
+    assert sorted(checkout.rglob("*")) == before
+    assert not (box.root / "opt/insiders/current/checkout").exists()
+
+
+def test_the_units_stay_out_of_the_boot_for_whoever_starts_the_services_otherwise(box: Box) -> None:
+    done = box.install("--no-enable", "--image", "insiders:1")
+    assert done.returncode == 0, done.stderr
+    assert box.asked == [f"systemctl --quiet --root={box.root} disable insiders.target"]
+
+
+def test_units_of_the_release_before_go_and_an_operators_drop_ins_stay(box: Box) -> None:
+    units = box.root / "etc/systemd/system"
+    (units / "insiders-of-before.service").touch()
+    (units / "insiders-of-before.service.d").mkdir()
+    for name in ("container.conf", "mine.conf"):
+        (units / "insiders-of-before.service.d" / name).touch()
+    assert box.install("--image", "insiders:1").returncode == 0
+    assert not (units / "insiders-of-before.service").exists()
+    assert [path.name for path in (units / "insiders-of-before.service.d").iterdir()] == ["mine.conf"]
+    assert (units / "insiders-code.service.d/container.conf").is_file()
 
 
 def test_what_is_installed_is_where_the_units_look_for_it(box: Box) -> None:
@@ -339,7 +431,7 @@ def test_what_is_installed_is_where_the_units_look_for_it(box: Box) -> None:
     assert box.image() == "IMAGE=insiders:1"
     settings = box.root / "etc/insiders/insiders.env"
     assert settings.stat().st_mode & 0o777 == 0o640
-    assert "listen 443 ssl" in (box.root / "etc/insiders/proxy/nginx.conf").read_text()
+    assert os.access(box.root / "opt/insiders/app/bin/proxy-configuration", os.X_OK)
     if os.geteuid() == 0:
         assert (settings.stat().st_uid, settings.stat().st_gid) == (0, 10001)
         assert (box.root / "var/lib/insiders").stat().st_uid == 10001
@@ -349,11 +441,19 @@ def test_what_an_operator_has_set_survives(box: Box) -> None:
     memory = box.root / "etc/systemd/system/insiders-code.service.d/memory.conf"
     memory.write_text("[Service]\nMemoryMax=9G\n")
     settings = box.root / "etc/insiders/insiders.env"
-    settings.write_text(settings.read_text() + "OPERATORS_PORT=4443\nWEB_PORT=3100\n")
+    settings.write_text("OPERATORS_PORT=4443\n")
     assert box.run("upgrade", "--image", "insiders:2").returncode == 0
     assert memory.read_text() == "[Service]\nMemoryMax=9G\n"
-    proxy = (box.root / "etc/insiders/proxy/nginx.conf").read_text()
-    assert "listen 4443 ssl" in proxy and "server 127.0.0.1:3100;" in proxy
+    assert settings.read_text() == "OPERATORS_PORT=4443\n"
+
+
+def test_the_proxys_configuration_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    place = tmp_path / "nginx.conf"
+    _well("proxy-configuration", "--to", place, OPERATORS_PORT="4443", WEB_PORT="3100")
+    assert "listen 4443 ssl" in place.read_text() and "server 127.0.0.1:3100;" in place.read_text()
+    refused = _run("proxy-configuration", "--to", place, OPERATORS_PORT="https")
+    assert refused.returncode == 2 and "OPERATORS_PORT is no port" in refused.stderr
+    assert "listen 4443 ssl" in place.read_text() and [path.name for path in tmp_path.iterdir()] == ["nginx.conf"]
 
 
 def test_an_upgrade_waits_for_runs_before_it_switches_and_restarts(box: Box) -> None:

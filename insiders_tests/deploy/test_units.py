@@ -126,6 +126,17 @@ def test_settings_and_secrets_come_from_the_two_files() -> None:
     assert secrets["RuntimeDirectoryPreserve"] == ["yes"]
 
 
+def test_the_proxy_knows_the_ports_of_now_and_neither_a_password_nor_the_boxs_role() -> None:
+    proxy = unit("insiders-proxy")
+    writes = "/opt/insiders/app/bin/proxy-configuration --to /run/insiders-proxy/nginx.conf"
+    assert proxy["ExecStartPre"][0] == proxy["ExecReload"][0] == writes
+    assert all("-c /run/insiders-proxy/nginx.conf" in line for line in [*proxy["ExecStart"], proxy["ExecReload"][1]])
+    assert proxy["EnvironmentFile"] == ["/etc/insiders/insiders.env"]
+    # Where it is logged in to by a password, that stands in this address; secrets.env it does not get at all.
+    assert proxy["UnsetEnvironment"] == ["INSIDERS_WAREHOUSE"]
+    assert "169.254.169.254" in _words(proxy["IPAddressDeny"])
+
+
 def test_the_target_holds_all_of_them_together() -> None:
     target = settings(SYSTEMD / "insiders.target")
     wanted = _words(target["Wants"])
