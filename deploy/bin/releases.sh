@@ -4,8 +4,9 @@
 #   /opt/insiders/releases/NAME/app      what deploy/ holds
 #   /opt/insiders/releases/NAME/venv     the virtual environment, or
 #   /opt/insiders/releases/NAME/image    a file with the image's name
-#   /opt/insiders/releases/NAME/schema   the form of Dagster's database that this release knows
+#   /opt/insiders/releases/NAME/schema   the form of Dagster's database that it brings; below, all forms that it knows
 #   /opt/insiders/releases/NAME/source   a hash of what it was made from
+#   /opt/insiders/releases/NAME/answered is there once everything has answered on this release
 #   /opt/insiders/current, previous      links to a release; /opt/insiders/{app,venv} lead through `current`
 #
 # Switching is one renamed link, so no command ever finds half of a release.
@@ -16,6 +17,9 @@ OPT=$ROOT/opt/insiders
 ETC=$ROOT/etc/insiders
 UNITS=$ROOT/etc/systemd/system
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# What is active on a box that works.
+UNITS_THAT_RUN=(insiders-secrets.service insiders-migrate.service insiders-code.service insiders-web.service
+  insiders-web-readonly.service insiders-proxy.service insiders-daemon.service insiders-liveness.timer)
 
 say() { printf '%s: %s\n' "${0##*/}" "$1"; }
 die() { printf '%s: %s\n' "${0##*/}" "$1" >&2; exit "${2:-1}"; }
@@ -50,9 +54,17 @@ copy_app() { # folder of a release
   rm -rf "$1/app.old"
 }
 
-# Makes a release beside the others, without touching what runs; sets RELEASE to its name.
+# Makes a release beside the others, without touching what runs; sets RELEASE to its name. One that was made before and
+# not switched to (runs that did not finish in time, no snapshot yet) is taken as it is.
 stage_release() { # IMAGE or nothing, PYTHON
-  local image=$1 python=$2 folder unfinished now number=1
+  local image=$1 python=$2 folder unfinished now source number=1
+  source=$(hash_of_source "$image")
+  for folder in "$OPT"/releases/*; do
+    if [ -s "$folder/schema" ] && [ "$(cat "$folder/source")" = "$source" ]; then
+      RELEASE=${folder##*/}
+      return
+    fi
+  done
   now=$(date -u +%Y%m%dT%H%M%SZ)
   RELEASE=$now
   while [ -e "$OPT/releases/$RELEASE" ]; do number=$((number + 1)); RELEASE=$now-$number; done
@@ -85,23 +97,30 @@ stage_release() { # IMAGE or nothing, PYTHON
     # The services cannot write there, so what is not compiled now is compiled by every process.
     "$folder/venv/bin/python" -m compileall -q -j 0 "$folder/venv/lib" || true
   fi
-  hash_of_source "$image" > "$unfinished/source"
+  echo "$source" > "$unfinished/source"
   schema_of "$unfinished" > "$unfinished/schema" || die "the release does not start: see above."
   [ "$unfinished" = "$folder" ] || mv "$unfinished" "$folder"
   trap - EXIT
 }
 
-# The newest change of the database's form that this release's Dagster knows.
+# The newest change of the database's form that this release's Dagster knows; in a second line every one that it knows.
 schema_of() { # folder of a release
   local ask='import pathlib, dagster, alembic.script as a
-print(*a.ScriptDirectory(str(pathlib.Path(dagster.__file__).parent / "_core/storage/alembic")).get_heads())'
+known = a.ScriptDirectory(str(pathlib.Path(dagster.__file__).parent / "_core/storage/alembic"))
+print(*known.get_heads())
+print(*(one.revision for one in known.walk_revisions()))'
   if [ -e "$1/venv" ]; then
     "$1/venv/bin/python" -c "$ask"
   elif [ -n "$ROOT" ]; then
-    echo unknown
+    printf 'unknown\nunknown\n'
   else
     docker run --rm --pull never --read-only --network none --cap-drop ALL "$(cat "$1/image")" python -c "$ask"
   fi
+}
+form_of() { sed -n 1p "$OPT/releases/$1/schema"; } # NAME of a release
+knows_form() { # NAME of a release, form
+  local one
+  for one in $2; do [[ " $(sed -n 2p "$OPT/releases/$1/schema") " == *" $one "* ]] || return 1; done
 }
 
 release_of() { # current or previous
@@ -121,7 +140,12 @@ switch_to() { # NAME
   point "$OPT/current" "releases/$1"
   point "$OPT/app" current/app
   point "$OPT/venv" current/venv
-  [ -z "$before" ] || [ "$before" = "$1" ] || point "$OPT/previous" "releases/$before"
+  # The way back leads to a release that has worked, however many were tried since; the first one is better than none.
+  if [ -n "$before" ] && [ "$before" != "$1" ]; then
+    if [ -e "$OPT/releases/$before/answered" ] || [ ! -L "$OPT/previous" ]; then
+      point "$OPT/previous" "releases/$before"
+    fi
+  fi
 
   # Copied first, then what this release has not goes: whoever looks meanwhile finds each unit. Drop-ins of other names
   # (memory.conf) are the operator's and stay.
@@ -154,19 +178,72 @@ switch_to() { # NAME
   systemd daemon-reload
 }
 
-# Stops what starts runs, and waits until none is under way; if that takes longer than asked, all is as before.
+# Stops what starts runs, and waits until none is under way; if that does not end well or is interrupted (a session that
+# is lost), all is as before.
 drain_or_go_back() { # SECONDS
-  say "the daemon stops, and the runs under way get $1 s to finish"
-  systemctl stop insiders-liveness.timer insiders-daemon.service
-  if ! "$OPT/app/bin/as-service" insiders drain --wait "$1"; then
-    systemctl start insiders-daemon.service insiders-liveness.timer
-    die "runs are still under way, so nothing was changed; the daemon runs again. Try later, or with a longer --wait."
+  local ended=0
+  if ! systemctl is-active --quiet insiders-code.service; then
+    # Runs that died with it look as if they were under way until it starts again.
+    say "the code server does not run, so there is nothing to wait for"
+    return
   fi
+  say "the daemon stops, and the runs under way get $1 s to finish"
+  draining=
+  trap interrupted HUP INT TERM
+  systemctl stop insiders-liveness.timer insiders-daemon.service
+  # In the background: a shell that waits for a command hears no signal.
+  "$OPT/app/bin/as-service" insiders drain --wait "$1" &
+  draining=$!
+  wait "$draining" || ended=$?
+  [ "$ended" != 0 ] || return 0
+  go_back
+  # The exit code of BusyError.
+  [ "$ended" != 8 ] ||
+    die "runs are still under way, so nothing was changed; the daemon runs again. Try later, or with a longer --wait."
+  die "whether runs are under way could not be told (exit code $ended, see above), so nothing was changed; the daemon
+  runs again."
 }
+go_back() { systemctl start insiders-daemon.service insiders-liveness.timer; }
+interrupted() {
+  [ -z "$draining" ] || kill "$draining" 2>/dev/null || true
+  go_back
+  die "interrupted, so nothing was changed; the daemon runs again."
+}
+
+# From here on a lost session stops nothing half-way.
+no_way_back() { trap '' HUP INT TERM; }
 
 # Restarts everything on the current release and waits until it answers.
 restart_and_check() {
+  local began
+  began=$(date +%s)
   # In the order of the units: down from the daemon, up from the migration.
-  systemctl restart insiders.target || true
-  "$OPT/app/bin/as-service" --host "$OPT/app/bin/liveness" --wait 420 code web web-readonly daemon
+  systemctl restart insiders.target || return 1
+  trap - HUP INT TERM
+  all_answer --since "$began" --wait 420
+}
+
+# Whether all units run and answer, which is noted in the release. The target itself starts whatever becomes of them.
+all_answer() { # OPTIONS of liveness
+  local unit
+  "$OPT/app/bin/as-service" --host "$OPT/app/bin/liveness" "$@" || return 1
+  for unit in "${UNITS_THAT_RUN[@]}"; do
+    systemctl is-active --quiet "$unit" || { say "$unit is not active"; return 1; }
+  done
+  touch "$OPT/current/answered"
+}
+
+# Removes all releases but the current one and the one to which the way back leads, and the images of those.
+prune_releases() {
+  local folder name image kept
+  kept=" $(release_of current) $(release_of previous || true) "
+  for folder in "$OPT"/releases/* "$OPT"/releases/.[!.]*; do
+    name=${folder##*/}
+    if [ ! -d "$folder" ] || [[ $kept == *" $name "* ]]; then continue; fi
+    image=$(cat "$folder/image" 2>/dev/null || true)
+    rm -rf "$folder"
+    if [ -n "$image" ] && ! grep -qsxF "$image" "$OPT"/releases/*/image; then
+      docker image rm "$image" > /dev/null || say "the image $image of release $name could not be removed"
+    fi
+  done
 }

@@ -16,6 +16,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import ssl
 import subprocess
 import sys
@@ -29,8 +30,10 @@ from types import MappingProxyType, ModuleType
 from urllib.parse import unquote, urlsplit
 
 import boto3
+import dagster as dg
 import psycopg
 import pytest
+from dagster._daemon.types import DaemonHeartbeat
 
 from insiders_assets.settings import Settings
 from insiders_tests.command import Said
@@ -289,6 +292,11 @@ class Box:
         place = self.root / "asked"
         return place.read_text().splitlines() if place.exists() else []
 
+    @property
+    def done(self) -> list[str]:
+        """The same without what only looks."""
+        return [line for line in self.asked if not re.match(r"systemctl (is-active|show) ", line)]
+
     def forget(self) -> None:
         (self.root / "asked").unlink(missing_ok=True)
 
@@ -462,12 +470,15 @@ def test_an_upgrade_waits_for_runs_before_it_switches_and_restarts(box: Box) -> 
     assert done.returncode == 0, done.stderr
     assert box.image() == "IMAGE=insiders:2"
     assert box.release("previous") == before != box.release("current")
-    stop, memory, drain, restart, look = box.asked
-    assert stop == "systemctl stop insiders-liveness.timer insiders-daemon.service" and "MemoryMax" in memory
+    first, stop, drain, restart, look = box.done
+    assert "/liveness --since " in first
+    assert stop == "systemctl stop insiders-liveness.timer insiders-daemon.service"
     # By the release that runs the runs; and whether all answer by the new one.
     assert drain.startswith("docker run ") and drain.endswith(" insiders:1 insiders drain --wait 60")
     assert restart == "systemctl restart insiders.target"
-    assert look.startswith("systemd-run ") and look.endswith("/liveness --wait 420 code web web-readonly daemon")
+    assert look.startswith("systemd-run ") and re.search(r"/liveness --since \d+ --wait 420$", look)
+    # What ran before is kept for the way back, image and all.
+    assert before in (path.name for path in (box.root / "opt/insiders/releases").iterdir())
 
 
 def test_runs_that_do_not_finish_in_time_are_left_alone_and_so_is_everything_else(box: Box) -> None:
@@ -500,11 +511,147 @@ def test_there_is_no_way_back_over_a_migration_without_a_restored_database(box: 
     assert box.image() == "IMAGE=insiders:2" and not box.asked
     assert box.run("rollback", "--database-restored").returncode == 0
     assert box.image() == "IMAGE=insiders:1"
+    # Runs of a database that is gone are not waited for, neither here nor by the stop of the code server.
+    assert [line for line in box.done if "systemd-run" not in line] == [
+        "systemctl stop insiders-liveness.timer insiders-daemon.service",
+        "systemctl kill --signal=SIGKILL insiders-code.service",
+        "systemctl restart insiders.target",
+    ]
+
+
+def test_a_unit_that_is_not_active_is_no_upgrade_that_went_well(box: Box) -> None:
+    box.answer({"is-active --quiet insiders-proxy": 3})
+    done = box.run("upgrade", "--image", "insiders:2")
+    assert done.returncode == 1 and "insiders-proxy.service is not active" in done.stdout
+    box.answer({"restart insiders.target": 1})
+    assert box.run("upgrade", "--image", "insiders:3").returncode == 1
+    assert "systemctl restart insiders.target" in box.done[-1]
+
+
+# What runs does not answer; what is started next does.
+STILL_BROKEN = {"--wait 420": 0, "--since": 1}
+
+
+def test_the_way_back_leads_to_the_newest_release_that_has_answered(box: Box) -> None:
+    first = box.release("current")
+    box.answer({"--wait 420": 1})
+    assert box.run("upgrade", "--image", "insiders:2").returncode == 1
+    second = box.release("current")
+    box.answer(STILL_BROKEN)
+    box.forget()
+    assert box.run("upgrade", "--image", "insiders:3").returncode == 0
+    third = box.release("current")
+    assert box.release("previous") == first
+    assert {path.name for path in (box.root / "opt/insiders/releases").iterdir()} == {first, third} != {second}
+    # With a release goes its image, and no other.
+    assert [line for line in box.done if "image rm" in line] == ["docker image rm insiders:2"]
+    back = box.run("rollback")
+    assert back.returncode == 0 and f"forward to {third}" in back.stdout
+    assert (box.release("current"), box.release("previous")) == (first, third)
+
+
+def test_to_a_release_that_has_never_answered_no_way_leads(box: Box) -> None:
+    first = box.release("current")
+    box.answer({"--wait 420": 1})
+    box.run("upgrade", "--image", "insiders:2")
+    box.answer()
+    back = box.run("rollback")
+    assert back.returncode == 0 and "forward" not in back.stdout
+    again = box.run("rollback")
+    assert again.returncode == 1 and "has answered" in again.stderr
+    assert box.release("current") == first
+
+
+def test_an_image_that_another_release_has_too_is_kept(box: Box) -> None:
+    releases = box.root / "opt/insiders/releases"
+    (releases / "of-before").mkdir()
+    (releases / "of-before/image").write_text("insiders:1\n")
+    assert box.run("upgrade", "--image", "insiders:2").returncode == 0
+    assert not (releases / "of-before").exists() and not any("image rm" in line for line in box.done)
+
+
+def test_an_upgrade_that_did_not_answer_is_tried_once_more(box: Box) -> None:
+    box.answer({"--wait 420": 1})
+    assert box.run("upgrade", "--image", "insiders:2").returncode == 1
+    tried = box.release("current")
+    box.answer(STILL_BROKEN)
+    box.forget()
+    again = box.run("upgrade", "--image", "insiders:2")
+    assert again.returncode == 0 and "has not answered yet" in again.stdout, again.stderr
+    assert box.release("current") == tried and "systemctl restart insiders.target" in box.done
+    assert "nothing to do" in box.run("upgrade", "--image", "insiders:2").stdout
 
 
 def test_the_same_again_is_no_upgrade(box: Box) -> None:
     done = box.run("upgrade", "--image", "insiders:1")
-    assert done.returncode == 0 and "nothing to do" in done.stdout and not box.asked
+    assert done.returncode == 0 and "nothing to do" in done.stdout
+    # Nobody has looked yet since it was installed; then somebody has.
+    assert len(box.done) == 1 and "/liveness --since " in box.done[0]
+    box.forget()
+    assert "nothing to do" in box.run("upgrade", "--image", "insiders:1").stdout and not box.asked
+
+
+def test_where_no_code_server_runs_there_is_nothing_to_wait_for(box: Box) -> None:
+    box.answer({"is-active --quiet insiders-code": 3})
+    box.run("upgrade", "--image", "insiders:2")
+    assert box.image() == "IMAGE=insiders:2" and not any("drain" in line for line in box.asked)
+
+
+def test_that_nobody_could_say_whether_runs_are_under_way_is_told_as_that(box: Box) -> None:
+    box.answer({"insiders drain": 6})
+    done = box.run("upgrade", "--image", "insiders:2")
+    assert done.returncode == 1 and "could not be told (exit code 6" in done.stderr
+    assert box.image() == "IMAGE=insiders:1" and "start insiders-daemon" in box.asked[-1]
+
+
+@pytest.mark.parametrize("sent", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_a_session_that_is_lost_while_runs_finish_leaves_all_as_it_was(box: Box, sent: signal.Signals) -> None:
+    _stand_in(
+        box.programs, "docker", f'echo "docker $*" >> {box.root}/asked\ncase "$*" in *drain*) exec sleep 60 ;; esac'
+    )
+    environment = {**os.environ, "PATH": f"{box.programs}:{os.environ['PATH']}", "ROOT": str(box.root)}
+    command = [BIN / "upgrade", "--image", "insiders:2"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as upgrade:
+        while not any("drain" in line for line in box.asked):
+            assert upgrade.poll() is None
+            time.sleep(0.05)
+        upgrade.send_signal(sent)
+        _, said = upgrade.communicate(timeout=20)
+    assert upgrade.returncode == 1 and "interrupted, so nothing was changed" in said
+    assert box.asked[-1] == "systemctl start insiders-daemon.service insiders-liveness.timer"
+    assert box.image() == "IMAGE=insiders:1"
+
+
+def _gives_form(box: Box, release: str, *known: str) -> None:
+    """What a release knows of Dagster's database; the first is what it brings."""
+    (box.root / "opt/insiders/releases" / release / "schema").write_text(f"{known[0]}\n{' '.join(known)}\n")
+
+
+def test_a_new_form_of_the_database_wants_a_snapshot_first(box: Box) -> None:
+    _gives_form(box, box.release("current"), "older")
+    # One that was made before, and waits for the snapshot.
+    refused = box.run("upgrade", "--image", "insiders:2")
+    assert refused.returncode == 1 and "does not know" in refused.stderr
+    (ready,) = {path.name for path in (box.root / "opt/insiders/releases").iterdir()} - {box.release("current")}
+    _gives_form(box, ready, "newer", "older")
+    refused = box.run("upgrade", "--image", "insiders:2")
+    assert refused.returncode == 1 and "--snapshot-made" in refused.stderr
+    assert box.image() == "IMAGE=insiders:1" and not any("drain" in line for line in box.asked)
+    assert box.run("upgrade", "--image", "insiders:2", "--snapshot-made").returncode == 0
+    assert box.release("current") == ready
+    # Forward over the change goes what knows the form of before; back does not.
+    assert box.run("rollback").returncode == 1
+    assert box.run("rollback", "--database-restored").returncode == 0
+    assert box.run("rollback").returncode == 0
+    assert box.release("current") == ready
+
+
+def test_a_release_says_which_forms_of_the_database_it_brings_and_knows(tmp_path: Path) -> None:
+    (tmp_path / "venv").symlink_to(sys.prefix)
+    command = ["bash", "-euc", f'. "{BIN}/releases.sh"; schema_of "{tmp_path}"']
+    brings, knows = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert re.fullmatch("[0-9a-f]{12}", brings)
+    assert brings in knows.split() and len(knows.split()) > 20
 
 
 @dataclass
@@ -552,7 +699,7 @@ def test_a_new_login_counts_in_both_places_and_the_services_start_with_it(login:
     assert login.logs_in(new) and not login.logs_in("the old password")
     kept = boto3.client("secretsmanager").get_secret_value(SecretId=login.secret)
     assert json.loads(kept["SecretString"])["engine"] == "postgres"
-    order = [line.split()[1] for line in login.box.asked if "MemoryMax" not in line]
+    order = [line.split()[1] for line in login.box.done]
     assert order == ["stop", "run", "stop", "restart", "start"]
     assert login.box.asked[-2:] == ["systemctl restart insiders-secrets.service", "systemctl start insiders.target"]
 
@@ -566,6 +713,27 @@ def test_if_the_secret_cannot_be_changed_the_old_login_counts_in_both_places(log
     assert done.returncode == 1 and "the old one counts again" in done.stderr
     assert login.password() == "the old password" and login.logs_in("the old password")
     assert login.box.asked[-1] == "systemctl start insiders.target"
+
+
+@needs_aws
+@needs_psql
+def test_a_missing_right_shows_before_anything_stops(login: Login) -> None:
+    real = shutil.which("aws")
+    _stand_in(login.box.programs, "aws", f'case "$*" in *put-secret*) exit 254 ;; esac\nexec {real} "$@"')
+    done = login.rotate()
+    assert done.returncode == 1 and "nothing was changed" in done.stderr and not login.box.asked
+    assert login.password() == "the old password" and login.logs_in("the old password")
+
+
+@needs_aws
+@needs_psql
+def test_a_connection_that_is_lost_after_the_change_does_not_take_it_back(login: Login) -> None:
+    real = shutil.which("psql")
+    lost = f'{real} "$@"\nended=$?\ncase "$*" in *--command*) exit $ended ;; *) exit 2 ;; esac'
+    _stand_in(login.box.programs, "psql", lost)
+    done = login.rotate()
+    assert done.returncode == 0, done.stderr
+    assert login.password() != "the old password" and login.logs_in(login.password())
 
 
 @needs_aws
@@ -620,7 +788,7 @@ def liveness(tmp_path: Path) -> Callable[..., tuple[list[str], str]]:
             "systemctl",
             f'[ "$1" = restart ] && echo "$3" >> {asked}; case "$*" in *is-active*{inactive}*) exit 3 ;; esac; exit 0',
         )
-        dead = {"web": "*:3000/*", "web-readonly": "*:3001/*"}.get(silent, "nothing")
+        dead = {"web": "*:3000/*", "web-readonly": "*:3001/*", "proxy": "*https://*:443/*"}.get(silent, "nothing")
         _stand_in(tmp_path / "programs", "curl", f'case "$*" in {dead}) exit 7 ;; esac')
         _stand_in(tmp_path / "programs", "dagster", f"exit {int(silent == 'code')}")
         _stand_in(tmp_path / "programs", "dagster-daemon", f"exit {int(silent == 'daemon')}")
@@ -632,7 +800,7 @@ def liveness(tmp_path: Path) -> Callable[..., tuple[list[str], str]]:
     return look
 
 
-@pytest.mark.parametrize("service", ["code", "web", "web-readonly", "daemon"])
+@pytest.mark.parametrize("service", ["code", "web", "web-readonly", "daemon", "proxy"])
 def test_a_service_silent_three_times_in_a_row_is_restarted(liveness: Callable, service: str) -> None:
     assert [liveness(service)[0] for _ in range(4)] == [[], [], [f"insiders-{service}.service"], []]
 
@@ -649,6 +817,21 @@ def test_a_daemon_is_not_to_blame_for_a_database_that_is_away(liveness: Callable
     looks = [liveness("daemon", surroundings=6) for _ in range(4)]
     assert [restarted for restarted, _ in looks] == [[]] * 4
     assert "left alone" in looks[0][1]
+
+
+def test_a_heartbeat_of_the_daemon_before_a_moment_is_none_of_the_daemon_after_it(tmp_path: Path) -> None:
+    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    began = int(time.time())
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        for kind in instance.get_required_daemon_types():
+            # A minute later than the moment: Dagster's clock counts when the command has started, which takes seconds.
+            instance.add_daemon_heartbeat(DaemonHeartbeat(float(began + 60), kind, "daemon", []))
+    found = {"DAGSTER_HOME": str(tmp_path), "path": Path(sys.executable).parent}
+    assert "answering: daemon" in _well("liveness", "--since", began, "daemon", **found)
+    refused = _run("liveness", "--since", began + 61, "daemon", **found)  # type: ignore[arg-type]
+    assert refused.returncode == 1 and "no answer from daemon" in refused.stderr
+    # Without the moment Dagster's half an hour holds.
+    _well("liveness", "daemon", **found)
 
 
 def test_notes_that_are_no_numbers_do_nothing(liveness: Callable, tmp_path: Path) -> None:
