@@ -186,7 +186,7 @@ def empty_server(postgres: dict[str, str]) -> Iterator[dict[str, str]]:
     with _as_master(postgres) as master:
         for name in ("insiders", "dagster"):
             master.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")  # type: ignore[arg-type]
-        for role in ("insiders", "dagster", "rds_iam", "landlord"):
+        for role in ("insiders", "insiders_reader", "insiders_maker", "dagster", "rds_iam", "landlord"):
             master.execute(f"DROP ROLE IF EXISTS {role}")  # type: ignore[arg-type]
 
 
@@ -217,32 +217,98 @@ def test_run_again_it_sets_the_password_anew_and_leaves_what_is_there(empty_serv
     _login(empty_server, "insiders", "of insiders", "insiders").close()
 
 
-@needs_psql
-def test_where_iam_logs_in_the_master_stays_out_of_it(empty_server: dict[str, str]) -> None:
-    # As on RDS: the master is no superuser, and whoever belongs to rds_iam, however far around, has no password login.
+@pytest.fixture
+def landlord(empty_server: dict[str, str]) -> dict[str, str]:
+    """A master as on RDS: no superuser, but it may let others into rds_iam."""
     with _as_master(empty_server) as owner:
         owner.execute("CREATE ROLE rds_iam")
         owner.execute("CREATE ROLE landlord LOGIN CREATEROLE CREATEDB PASSWORD 'landlord'")
-        owner.execute("GRANT rds_iam TO landlord WITH ADMIN OPTION")
-        owner.execute("REVOKE rds_iam FROM landlord")
-        owner.execute("ALTER ROLE landlord SUPERUSER")
-        owner.execute("ALTER ROLE landlord NOSUPERUSER")
         owner.execute("GRANT rds_iam TO landlord WITH ADMIN TRUE, INHERIT FALSE, SET FALSE")
-    landlord = {**empty_server, "PGUSER": "landlord", "PGPASSWORD": "landlord"}
+    return {**empty_server, "PGUSER": "landlord", "PGPASSWORD": "landlord"}
+
+
+def _members(server: dict[str, str], *roles: str) -> set[tuple[str, str]]:
+    """Who belongs to these roles, with whatever option: RDS asks for none."""
+    with _as_master(server) as owner:
+        found = owner.execute(
+            "SELECT roleid::regrole::text, member::regrole::text FROM pg_auth_members"
+            " WHERE roleid::regrole::text = ANY(%s)",
+            [list(roles)],
+        )
+        return set(found.fetchall())  # type: ignore[arg-type]
+
+
+# The landlord's is the test's own: on RDS the master may grant it without belonging to it.
+IN_RDS_IAM = {("rds_iam", "insiders"), ("rds_iam", "landlord")}
+
+
+@needs_psql
+def test_where_iam_logs_in_the_master_stays_out_of_it(landlord: dict[str, str], empty_server: dict[str, str]) -> None:
     for word in ("first", "second"):
         assert "logs in by IAM" in _well("bootstrap-database", said=f"{word}\n", **landlord)
+        assert _members(empty_server, "insiders", "rds_iam") == IN_RDS_IAM
     with _as_master(empty_server) as owner:
-        members = owner.execute(
-            "SELECT role.rolname, member.rolname FROM pg_auth_members JOIN pg_roles role ON role.oid = roleid"
-            " JOIN pg_roles member ON member.oid = member WHERE (inherit_option OR set_option)"
-            " AND role.rolname IN ('insiders', 'dagster', 'rds_iam')"
-        ).fetchall()
         owners = dict(
             owner.execute("SELECT datname, rolname FROM pg_database JOIN pg_roles ON pg_roles.oid = datdba").fetchall()
         )
-    assert members == [("rds_iam", "insiders")]
+        assert owner.execute("SELECT FROM pg_roles WHERE rolname = 'insiders_maker'").fetchone() is None
     assert (owners["insiders"], owners["dagster"]) == ("insiders", "dagster")
     _login(empty_server, "dagster", "second", "dagster").close()
+
+
+@needs_psql
+@pytest.mark.parametrize("until", range(1, 7))
+def test_interrupted_wherever_the_master_stays_out_of_it(
+    landlord: dict[str, str], empty_server: dict[str, str], until: int
+) -> None:
+    steps = [
+        ("landlord", "CREATE ROLE insiders_maker CREATEROLE"),
+        ("landlord", "GRANT insiders_maker TO CURRENT_USER"),
+        ("insiders_maker", "CREATE ROLE insiders LOGIN"),
+        ("insiders_maker", "GRANT insiders TO SESSION_USER"),
+        ("landlord", "CREATE DATABASE insiders"),
+        ("landlord", "ALTER DATABASE insiders OWNER TO insiders"),
+    ]
+    with _login(empty_server, "landlord", "landlord", "postgres") as interrupted:
+        for role, step in steps[:until]:
+            interrupted.execute(f"SET ROLE {role}")  # type: ignore[arg-type]
+            interrupted.execute(step)  # type: ignore[arg-type]
+    _well("bootstrap-database", said="a word\n", **landlord)
+    assert _members(empty_server, "insiders", "rds_iam") == IN_RDS_IAM
+
+
+@needs_psql
+def test_a_role_that_belongs_to_the_master_does_not_join_those_whom_iam_logs_in(
+    landlord: dict[str, str], empty_server: dict[str, str]
+) -> None:
+    with _login(empty_server, "landlord", "landlord", "postgres") as by_hand:
+        by_hand.execute("CREATE ROLE insiders LOGIN")
+    refused = _run("bootstrap-database", said="a word\n", **landlord)
+    assert refused.returncode != 0 and "does not join rds_iam" in refused.stderr
+    assert ("rds_iam", "insiders") not in _members(empty_server, "rds_iam")
+
+
+@needs_psql
+@pytest.mark.parametrize("master", ["owner", "landlord"])
+def test_insiders_can_become_somebody_who_only_reads(
+    request: pytest.FixtureRequest, empty_server: dict[str, str], master: str
+) -> None:
+    server = request.getfixturevalue("landlord") if master == "landlord" else empty_server
+    for _ in range(2):
+        _well("bootstrap-database", said="a word\n", **server)
+    assert ("insiders_reader", "insiders") in _members(empty_server, "insiders_reader")
+    with _as_master(empty_server) as owner:
+        owner.execute("ALTER ROLE insiders PASSWORD 'insiders'")
+        assert owner.execute("SELECT rolcanlogin FROM pg_roles WHERE rolname = 'insiders_reader'").fetchone() == (
+            False,
+        )
+    with _login(empty_server, "insiders", "insiders", "insiders") as connection:
+        connection.execute("CREATE TABLE of_mine (number int)")
+        connection.execute("GRANT SELECT ON of_mine TO insiders_reader")
+        connection.execute("SET ROLE insiders_reader")
+        connection.execute("SELECT FROM of_mine")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("INSERT INTO of_mine VALUES (1)")
 
 
 @needs_psql
