@@ -93,11 +93,12 @@ def test_the_example_has_every_setting_of_production_with_a_sentence() -> None:
             above = next(text for text in reversed(lines[:number]) if not re.match(r"#?[A-Z0-9_]+=", text))
             assert above.startswith("# ") and above.endswith((".", "YYYY-MM.", "as well.")), line
             found[name[1]] = name[2]
-    # What is no variable, and what comes from Secrets Manager.
-    settings = {f"INSIDERS_{name.upper()}" for name in Settings.model_fields if name not in ("layouts", "instance")}
+    # All but what comes from Secrets Manager.
+    settings = {f"INSIDERS_{name.upper()}" for name in Settings.model_fields if name != "instance"}
     others = {"DAGSTER_HOME", "AWS_REGION", "AWS_DEFAULT_REGION", "CODE_SERVER_HOST", "CODE_SERVER_PORT"}
     others |= {"WEB_PORT", "READ_ONLY_PORT", "OPERATORS_PORT", "VIEWERS_PORT"}
     assert set(found) == settings | others
+    assert Settings(layouts=json.loads(found["INSIDERS_LAYOUTS"])).layouts["shop"].columns["invoice_no"] == "Order"
 
 
 # -- logins and certificates
