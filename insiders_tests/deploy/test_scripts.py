@@ -35,6 +35,7 @@ import psycopg
 import pytest
 from dagster._daemon.types import DaemonHeartbeat
 
+from insiders_assets.cli import app
 from insiders_assets.settings import Settings
 from insiders_tests.command import Said
 from insiders_tests.deploy.units import DEPLOY, ROOT
@@ -99,6 +100,62 @@ def test_the_example_has_every_setting_of_production_with_a_sentence() -> None:
     others |= {"WEB_PORT", "READ_ONLY_PORT", "OPERATORS_PORT", "VIEWERS_PORT"}
     assert set(found) == settings | others
     assert Settings(layouts=json.loads(found["INSIDERS_LAYOUTS"])).layouts["shop"].columns["invoice_no"] == "Order"
+
+
+# -- the runbook
+
+
+def _commands() -> list[list[str]]:
+    """What the runbook gives to type, in words: its blocks and what stands between backticks."""
+    text = (DEPLOY / "README.md").read_text("utf-8")
+    blocks = re.findall(r"^ *```\n(.*?)^ *```$", text, re.M | re.S)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    spans = re.findall(r"`([^`]+)`", re.sub(r"^ *```.*?^ *```$", "", text, flags=re.M | re.S))
+    parts = [part for one in [*lines, *spans] for part in re.split(r" # |&&|\|\s", one)]
+    return [[word.strip("'\"") for word in part.split()] for part in parts]
+
+
+def _calls_of_scripts() -> list[tuple[str, list[str]]]:
+    """The scripts that the runbook calls, with the options that it gives them."""
+    found = []
+    for words in _commands():
+        for place, word in enumerate(words):
+            name = word.rpartition("/")[2]
+            if (BIN / name).is_file() and (place == 0 or "/" in word or words[place - 1] in ("sudo", "bash")):
+                rest = words[place + 1 :]
+                # What follows as-service's own options is another command.
+                own = next((n for n, one in enumerate(rest) if not one.startswith("--")), len(rest))
+                found.append((name, [one for one in (rest[:own] if name == "as-service" else rest) if one[:2] == "--"]))
+                break
+    return found
+
+
+def test_the_runbook_gives_scripts_only_the_options_that_they_know() -> None:
+    calls = _calls_of_scripts()
+    assert {"install", "upgrade", "rollback", "restore-bucket", "rotate-login", "add-user"} <= {
+        name for name, _ in calls
+    }
+    for name, options in calls:
+        # What a script knows stands above it.
+        known = re.split(r"^set -euo|^import ", (BIN / name).read_text("utf-8"), maxsplit=1, flags=re.M)[0]
+        assert not [one for one in options if one not in known.split() and f"[{one}" not in known.split()], name
+    asked = [options for name, options in calls if name == "restore-bucket"]
+    assert asked and all(set(options) - {"--apply"} == {"--bucket", "--prefix", "--at"} for options in asked)
+
+
+def test_the_runbook_calls_commands_of_insiders_that_exist_and_as_the_services_do() -> None:
+    there = {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
+    called = [words for words in _commands() if "insiders" in words and "as-service" in " ".join(words)]
+    assert called
+    for words in called:
+        assert words[:2] == ["sudo", "/opt/insiders/app/bin/as-service"] and words[2] == "insiders", words
+        assert words[3] in there
+
+
+def test_what_an_alarm_asks_for_can_be_typed_as_it_stands() -> None:
+    section = (DEPLOY / "README.md").read_text("utf-8").partition("\n## Alarms")[2].partition("\n## ")[0]
+    for span in re.findall(r"`([^`]+)`", section):
+        assert span.split()[0] not in ("insiders", "as-service", "systemctl", "journalctl", "docker", "du"), span
 
 
 # -- logins and certificates
