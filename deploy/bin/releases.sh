@@ -199,15 +199,18 @@ drain_or_go_back() { # SECONDS
   go_back
   # The exit code of BusyError.
   [ "$ended" != 8 ] ||
-    die "runs are still under way, so nothing was changed; the daemon runs again. Try later, or with a longer --wait."
+    die "runs are still under way, so nothing was changed; the daemon goes on. Try later, or with a longer --wait."
   die "whether runs are under way could not be told (exit code $ended, see above), so nothing was changed; the daemon
-  runs again."
+  goes on."
 }
-go_back() { systemctl start insiders-daemon.service insiders-liveness.timer; }
+go_back() {
+  systemctl start insiders-daemon.service insiders-liveness.timer ||
+    say "but the daemon does not start: journalctl -u insiders-daemon -n 50 --no-pager"
+}
 interrupted() {
   [ -z "$draining" ] || kill "$draining" 2>/dev/null || true
   go_back
-  die "interrupted, so nothing was changed; the daemon runs again."
+  die "interrupted, so nothing was changed; the daemon goes on."
 }
 
 # From here on a lost session stops nothing half-way.

@@ -193,7 +193,7 @@ def _query_of(address: str) -> str:
         cut = True
     if cut:
         raise SettingsError(
-            "INSIDERS_WAREHOUSE is not an address as in postgresql://user:password@host:5432/name.",
+            "INSIDERS_WAREHOUSE is not an address: it names no server, or a sign of its password cuts it short.",
             "Write signs of the password such as # ? / [ ] @ percent-encoded: %23 %3F %2F %5B %5D %40.",
         ) from None
     return parts.query

@@ -349,7 +349,8 @@ def test_a_password_whose_signs_are_percent_encoded_keeps_what_follows_it(
     production: Callable, secret: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INSIDERS_SECRET", secret(**LOGIN))
-    address = "postgresql://insiders:%23%3F%5B%40@db.example/insiders?sslmode=require"
+    word = "%23%3F%5B%40"
+    address = f"postgresql://insiders:{word}@db.example/insiders?sslmode=require"
     write_secrets(production(instance=None, warehouse=address), tmp_path / "secrets.env", 0, silent)
     assert (tmp_path / "secrets.env").read_text().endswith("?sslmode=require\n")
 
