@@ -4,8 +4,9 @@
 #   /opt/insiders/releases/NAME/app      what deploy/ holds
 #   /opt/insiders/releases/NAME/venv     the virtual environment, or
 #   /opt/insiders/releases/NAME/image    a file with the image's name
-#   /opt/insiders/releases/NAME/schema   the form of Dagster's database that this release knows
+#   /opt/insiders/releases/NAME/schema   the form of Dagster's database that it brings; below, all forms that it knows
 #   /opt/insiders/releases/NAME/source   a hash of what it was made from
+#   /opt/insiders/releases/NAME/answered is there once everything has answered on this release
 #   /opt/insiders/current, previous      links to a release; /opt/insiders/{app,venv} lead through `current`
 #
 # Switching is one renamed link, so no command ever finds half of a release.
@@ -16,6 +17,9 @@ OPT=$ROOT/opt/insiders
 ETC=$ROOT/etc/insiders
 UNITS=$ROOT/etc/systemd/system
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# What is active on a box that works.
+UNITS_THAT_RUN=(insiders-secrets.service insiders-migrate.service insiders-code.service insiders-web.service
+  insiders-web-readonly.service insiders-proxy.service insiders-daemon.service insiders-liveness.timer)
 
 say() { printf '%s: %s\n' "${0##*/}" "$1"; }
 die() { printf '%s: %s\n' "${0##*/}" "$1" >&2; exit "${2:-1}"; }
@@ -25,19 +29,42 @@ as_root() { [ "$(id -u)" = 0 ] || [ -n "$ROOT" ] || die "run it with sudo."; }
 own() { [ "$(id -u)" != 0 ] || chown "$@"; }
 systemd() { [ -n "$ROOT" ] || systemctl "$@"; }
 
+# What pip installs from.
+SOURCES=(setup.py pyproject.toml constraints.txt insiders_assets notebooks)
+
 # The hash of what a release is made from: of the image's name, or of everything that pip installs; and of deploy/.
 hash_of_source() { # IMAGE or nothing
   local parts=(deploy)
-  [ -n "$1" ] || parts+=(setup.py pyproject.toml constraints.txt insiders_assets notebooks)
+  [ -n "$1" ] || parts+=("${SOURCES[@]}")
   {
     printf '%s\n' "$1"
     (cd "$HERE/.." && find "${parts[@]}" -type f ! -name '*.pyc' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum)
   } | sha256sum | cut -d ' ' -f 1
 }
 
-# Makes a release beside the others, without touching what runs; sets RELEASE to its name.
+# deploy/ as a release runs it. Who may execute what is said anew: a checkout that came through a bucket has lost it.
+copy_app() { # folder of a release
+  rm -rf "$1/app.new"
+  cp -R "$HERE" "$1/app.new"
+  chmod -R u=rwX,go=rX "$1/app.new"
+  chmod 0755 "$1/app.new/bin/"*
+  rm -rf "$1/app.old"
+  [ ! -e "$1/app" ] || mv "$1/app" "$1/app.old"
+  mv "$1/app.new" "$1/app"
+  rm -rf "$1/app.old"
+}
+
+# Makes a release beside the others, without touching what runs; sets RELEASE to its name. One that was made before and
+# not switched to (runs that did not finish in time, no snapshot yet) is taken as it is.
 stage_release() { # IMAGE or nothing, PYTHON
-  local image=$1 python=$2 folder unfinished now number=1
+  local image=$1 python=$2 folder unfinished now source number=1
+  source=$(hash_of_source "$image")
+  for folder in "$OPT"/releases/*; do
+    if [ -s "$folder/schema" ] && [ "$(cat "$folder/source")" = "$source" ]; then
+      RELEASE=${folder##*/}
+      return
+    fi
+  done
   now=$(date -u +%Y%m%dT%H%M%SZ)
   RELEASE=$now
   while [ -e "$OPT/releases/$RELEASE" ]; do number=$((number + 1)); RELEASE=$now-$number; done
@@ -47,7 +74,7 @@ stage_release() { # IMAGE or nothing, PYTHON
   # A release that did not come to its end is none.
   trap 'rm -rf "$OPT/releases/${RELEASE:?}" "$OPT/releases/.$RELEASE"' EXIT
   mkdir -p "$unfinished"
-  cp -R "$HERE" "$unfinished/app"
+  copy_app "$unfinished"
   if [ -n "$image" ]; then
     [ -n "$ROOT" ] || docker image inspect "$image" > /dev/null 2>&1 || docker pull "$image" ||
       die "the image $image is not there and cannot be pulled; log in to its registry (docker login), or load it."
@@ -59,29 +86,41 @@ stage_release() { # IMAGE or nothing, PYTHON
     mv "$unfinished" "$folder"
     unfinished=$folder
     "$python" -m venv "$folder/venv"
+    # From a copy: pip leaves build/ in the folder that it installs from, and installs what it finds there. A checkout
+    # that was installed before would bring its files of then.
+    mkdir "$folder/checkout"
+    (cd "$HERE/.." && cp -R "${SOURCES[@]}" "$folder/checkout/")
     "$folder/venv/bin/python" -m pip install --quiet --no-compile --disable-pip-version-check \
-      -c "$HERE/../constraints.txt" "$HERE/..[notebook]"
+      -c "$folder/checkout/constraints.txt" "$folder/checkout[notebook]"
+    rm -rf "$folder/checkout"
     "$folder/venv/bin/python" -m pip check
     # The services cannot write there, so what is not compiled now is compiled by every process.
     "$folder/venv/bin/python" -m compileall -q -j 0 "$folder/venv/lib" || true
   fi
-  hash_of_source "$image" > "$unfinished/source"
+  echo "$source" > "$unfinished/source"
   schema_of "$unfinished" > "$unfinished/schema" || die "the release does not start: see above."
   [ "$unfinished" = "$folder" ] || mv "$unfinished" "$folder"
   trap - EXIT
 }
 
-# The newest change of the database's form that this release's Dagster knows.
+# The newest change of the database's form that this release's Dagster knows; in a second line every one that it knows.
 schema_of() { # folder of a release
   local ask='import pathlib, dagster, alembic.script as a
-print(*a.ScriptDirectory(str(pathlib.Path(dagster.__file__).parent / "_core/storage/alembic")).get_heads())'
+known = a.ScriptDirectory(str(pathlib.Path(dagster.__file__).parent / "_core/storage/alembic"))
+print(*known.get_heads())
+print(*(one.revision for one in known.walk_revisions()))'
   if [ -e "$1/venv" ]; then
     "$1/venv/bin/python" -c "$ask"
   elif [ -n "$ROOT" ]; then
-    echo unknown
+    printf 'unknown\nunknown\n'
   else
     docker run --rm --pull never --read-only --network none --cap-drop ALL "$(cat "$1/image")" python -c "$ask"
   fi
+}
+form_of() { sed -n 1p "$OPT/releases/$1/schema"; } # NAME of a release
+knows_form() { # NAME of a release, form
+  local one
+  for one in $2; do [[ " $(sed -n 2p "$OPT/releases/$1/schema") " == *" $one "* ]] || return 1; done
 }
 
 release_of() { # current or previous
@@ -93,7 +132,7 @@ point() { # link, target
   mv -T "$1.new" "$1"
 }
 
-# Makes a release the current one: links, units, the proxy's configuration. Restarts nothing.
+# Makes a release the current one: links and units. Restarts nothing.
 switch_to() { # NAME
   local folder=$OPT/releases/$1 before file name
   [ -d "$folder/app" ] || die "there is no release $1."
@@ -101,15 +140,21 @@ switch_to() { # NAME
   point "$OPT/current" "releases/$1"
   point "$OPT/app" current/app
   point "$OPT/venv" current/venv
-  [ -z "$before" ] || [ "$before" = "$1" ] || point "$OPT/previous" "releases/$before"
+  # The way back leads to a release that has worked, however many were tried since; the first one is better than none.
+  if [ -n "$before" ] && [ "$before" != "$1" ]; then
+    if [ -e "$OPT/releases/$before/answered" ] || [ ! -L "$OPT/previous" ]; then
+      point "$OPT/previous" "releases/$before"
+    fi
+  fi
 
-  # Units that are not in this release go; drop-ins of other names (memory.conf) are the operator's and stay.
-  mkdir -p "$UNITS"
-  rm -f "$UNITS"/insiders.target "$UNITS"/insiders-*.service "$UNITS"/insiders-*.timer
-  cp "$folder"/app/systemd/*.{service,target,timer} "$UNITS/"
+  # Copied first, then what this release has not goes: whoever looks meanwhile finds each unit. Drop-ins of other names
+  # (memory.conf) are the operator's and stay.
   mkdir -p "$UNITS/insiders-.service.d"
+  cp "$folder"/app/systemd/*.{service,target,timer} "$UNITS/"
   cp "$folder/app/systemd/insiders-.service.d/common.conf" "$UNITS/insiders-.service.d/"
-  rm -f "$UNITS"/insiders-*.service.d/container.conf
+  for file in "$UNITS"/insiders-*.service "$UNITS"/insiders-*.timer; do
+    [ -e "$folder/app/systemd/${file##*/}" ] || rm -f "$file"
+  done
   if [ -e "$folder/image" ]; then
     for file in "$folder"/app/systemd/container/*/container.conf; do
       name=$(basename "$(dirname "$file")")
@@ -121,35 +166,87 @@ switch_to() { # NAME
     # Its being there is how the scripts know that the services run in containers.
     rm -f "$ETC/image.env"
   fi
+  for file in "$UNITS"/insiders-*.service.d/container.conf; do
+    name=$(basename "$(dirname "$file")")
+    if [ ! -e "$folder/image" ] || [ ! -e "$folder/app/systemd/container/$name/container.conf" ]; then rm -f "$file"; fi
+  done
   # What an operator has set: how much memory the code server and its runs may take.
   if [ ! -e "$UNITS/insiders-code.service.d/memory.conf" ]; then
     mkdir -p "$UNITS/insiders-code.service.d"
     cp "$folder/app/systemd/memory.conf.example" "$UNITS/insiders-code.service.d/memory.conf"
   fi
-  mkdir -p "$ETC/proxy"
-  (
-    # The ports that the web servers have been given.
-    # shellcheck disable=SC1090
-    . <(grep -hE '^(OPERATORS_PORT|VIEWERS_PORT|WEB_PORT|READ_ONLY_PORT)=[0-9]+$' "$ETC/insiders.env" 2>/dev/null)
-    export OPERATORS_PORT VIEWERS_PORT WEB_PORT READ_ONLY_PORT
-    "$folder/app/bin/proxy-configuration" > "$ETC/proxy/nginx.conf"
-  )
   systemd daemon-reload
 }
 
-# Stops what starts runs, and waits until none is under way; if that takes longer than asked, all is as before.
+# Stops what starts runs, and waits until none is under way; if that does not end well or is interrupted (a session that
+# is lost), all is as before.
 drain_or_go_back() { # SECONDS
-  say "the daemon stops, and the runs under way get $1 s to finish"
-  systemctl stop insiders-liveness.timer insiders-daemon.service
-  if ! "$OPT/app/bin/as-service" insiders drain --wait "$1"; then
-    systemctl start insiders-daemon.service insiders-liveness.timer
-    die "runs are still under way, so nothing was changed; the daemon runs again. Try later, or with a longer --wait."
+  local ended=0
+  if ! systemctl is-active --quiet insiders-code.service; then
+    # Runs that died with it look as if they were under way until it starts again.
+    say "the code server does not run, so there is nothing to wait for"
+    return
   fi
+  say "the daemon stops, and the runs under way get $1 s to finish"
+  draining=
+  trap interrupted HUP INT TERM
+  systemctl stop insiders-liveness.timer insiders-daemon.service
+  # In the background: a shell that waits for a command hears no signal.
+  "$OPT/app/bin/as-service" insiders drain --wait "$1" &
+  draining=$!
+  wait "$draining" || ended=$?
+  [ "$ended" != 0 ] || return 0
+  go_back
+  # The exit code of BusyError.
+  [ "$ended" != 8 ] ||
+    die "runs are still under way, so nothing was changed; the daemon goes on. Try later, or with a longer --wait."
+  die "whether runs are under way could not be told (exit code $ended, see above), so nothing was changed; the daemon
+  goes on."
 }
+go_back() {
+  systemctl start insiders-daemon.service insiders-liveness.timer ||
+    say "but the daemon does not start: journalctl -u insiders-daemon -n 50 --no-pager"
+}
+interrupted() {
+  [ -z "$draining" ] || kill "$draining" 2>/dev/null || true
+  go_back
+  die "interrupted, so nothing was changed; the daemon goes on."
+}
+
+# From here on a lost session stops nothing half-way.
+no_way_back() { trap '' HUP INT TERM; }
 
 # Restarts everything on the current release and waits until it answers.
 restart_and_check() {
+  local began
+  began=$(date +%s)
   # In the order of the units: down from the daemon, up from the migration.
-  systemctl restart insiders.target || true
-  "$OPT/app/bin/as-service" --host "$OPT/app/bin/liveness" --wait 420 code web web-readonly daemon
+  systemctl restart insiders.target || return 1
+  trap - HUP INT TERM
+  all_answer --since "$began" --wait 420
+}
+
+# Whether all units run and answer, which is noted in the release. The target itself starts whatever becomes of them.
+all_answer() { # OPTIONS of liveness
+  local unit
+  "$OPT/app/bin/as-service" --host "$OPT/app/bin/liveness" "$@" || return 1
+  for unit in "${UNITS_THAT_RUN[@]}"; do
+    systemctl is-active --quiet "$unit" || { say "$unit is not active"; return 1; }
+  done
+  touch "$OPT/current/answered"
+}
+
+# Removes all releases but the current one and the one to which the way back leads, and the images of those.
+prune_releases() {
+  local folder name image kept
+  kept=" $(release_of current) $(release_of previous || true) "
+  for folder in "$OPT"/releases/* "$OPT"/releases/.[!.]*; do
+    name=${folder##*/}
+    if [ ! -d "$folder" ] || [[ $kept == *" $name "* ]]; then continue; fi
+    image=$(cat "$folder/image" 2>/dev/null || true)
+    rm -rf "$folder"
+    if [ -n "$image" ] && ! grep -qsxF "$image" "$OPT"/releases/*/image; then
+      docker image rm "$image" > /dev/null || say "the image $image of release $name could not be removed"
+    fi
+  done
 }

@@ -72,6 +72,8 @@ def tell_of_troubles(platform: Platform, troubles: Sequence[Trouble]) -> str:
 
 def live(platform: Platform, troubles: Sequence[Trouble]) -> str:
     """Put the numbers of this look; what was done, in words."""
+    # A landing zone that cannot be listed makes no run fail: no file is seen any more, and only silence would tell it.
+    platform.landing.entries(at_most=1)
     failed = sum(not one.check for one in troubles)
     missing = last_report_missing(platform.settings, platform.lake)
     if platform.settings.metrics:

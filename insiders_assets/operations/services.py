@@ -160,7 +160,8 @@ def write_secrets(settings: Settings, path: Path, seconds: float, say: Say) -> N
 
     Raises
     ------
-    SettingsError: INSIDERS_SECRET is missing, or the secret lacks a field. UnreachableError: it cannot be read.
+    SettingsError: INSIDERS_SECRET is missing, the secret lacks a field, or the warehouse's address is none.
+    UnreachableError: it cannot be read.
     StorageError: the file cannot be written.
     """
     if settings.secret is None:
@@ -170,7 +171,7 @@ def write_secrets(settings: Settings, path: Path, seconds: float, say: Say) -> N
     if lacking := [name for name in IN_THE_SECRET if not found.get(name)]:
         raise SettingsError(f"The secret {settings.secret} has no {', '.join(lacking)}.", RUNBOOK)
     user, password, host, name = (quote(str(found[field]), safe="") for field in IN_THE_SECRET)
-    query = urlsplit(settings.warehouse.get_secret_value()).query
+    query = _query_of(settings.warehouse.get_secret_value())
     address = f"{host}:{found.get('port') or 5432}/{name}{f'?{query}' if query else ''}"
     try:
         unfinished = path.with_suffix(f".{os.getpid()}")
@@ -179,6 +180,23 @@ def write_secrets(settings: Settings, path: Path, seconds: float, say: Say) -> N
         unfinished.replace(path)
     except OSError as wrong:
         raise StorageError(f"{path} cannot be written ({wrong.strerror}).", "Give this user the right.") from wrong
+
+
+def _query_of(address: str) -> str:
+    """What stands behind the question mark of an address; refuses one that a sign of its password has cut short."""
+    try:
+        parts = urlsplit(address)
+        cut = (
+            not parts.hostname or bool(parts.fragment) or ("@" in parts.path + parts.query and "@" not in parts.netloc)
+        )
+    except ValueError:  # a bracket opens an address of IPv6, which the rest is not
+        cut = True
+    if cut:
+        raise SettingsError(
+            "INSIDERS_WAREHOUSE is not an address: it names no server, or a sign of its password cuts it short.",
+            "Write signs of the password such as # ? / [ ] @ percent-encoded: %23 %3F %2F %5B %5D %40.",
+        ) from None
+    return parts.query
 
 
 def _is_set(settings: Settings, name: str) -> bool:

@@ -193,6 +193,16 @@ def test_signs_of_life_are_put_at_every_look(tick: Tick, instance: dg.DagsterIns
     assert subscriber.heard() == []
 
 
+def test_a_landing_zone_that_nobody_can_look_into_is_no_sign_of_life(
+    settings: Settings, instance: dg.DagsterInstance, subscriber: Subscriber, s3: S3
+) -> None:
+    elsewhere = {"landing": f"s3://no-{s3.bucket}/landing", "s3_endpoint": s3.endpoint}
+    with open_platform(settings.model_copy(update=elsewhere)) as platform:
+        result = look_once(dg.build_sensor_context(instance), platform, live)
+    assert "does not answer as a bucket should" in str(result.skip_reason)
+    assert last(subscriber, "Heartbeat") is None
+
+
 def test_a_service_of_metrics_that_is_away_repeats_no_notice(
     tick: Tick, instance: dg.DagsterInstance, subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -367,7 +367,7 @@ def proxy(box: Box) -> Iterator[None]:
     for kind, (name, word) in LOGIN.items():
         subprocess.run(
             [DEPLOY / "bin" / "add-user", kind, name],
-            env={**os.environ, "FOLDER": str(box.folder)},
+            env={**os.environ, "FOLDER": str(box.folder / "logins")},
             input=word,
             text=True,
             check=True,
@@ -402,7 +402,7 @@ def proxy(box: Box) -> Iterator[None]:
 @contextlib.contextmanager
 def box_of(folder: Path, s3: S3, **settings: str) -> Iterator[Box]:
     """A box with database, bucket, topic, secret and variables; no unit runs yet. At the end all are stopped."""
-    for name in ("run", "tls", "home/dagster"):
+    for name in ("run", "tls", "logins", "home/dagster"):
         (folder / name).mkdir(parents=True)
     certificate, key = folder / "tls" / "server.crt", folder / "tls" / "server.key"
     _certificate(certificate, key)

@@ -655,6 +655,11 @@ def test_the_connections_alarm_comes_before_the_database_refuses(closed: Stack) 
     assert alarms_of(closed)["database-connections"]["Threshold"] == 0.8 * most
 
 
+def test_the_storage_alarm_comes_after_the_database_has_tried_to_grow(closed: Stack) -> None:
+    # RDS grows it when a tenth is free; an alarm before that would go off where nothing is to be done.
+    assert alarms_of(closed)["database-storage"]["Threshold"] < 0.1 * database_of(closed)["AllocatedStorage"] * 1024**3
+
+
 def test_credits_are_watched_where_the_database_lives_on_them(closed: Stack, opened: Stack) -> None:
     assert "database-credits" in alarms_of(closed)
     assert "database-credits" not in alarms_of(opened)
@@ -871,6 +876,25 @@ def test_every_metric_that_an_alarm_waits_for_is_sent_by_somebody(closed: Stack,
     assert wanted == sent
 
 
+@pytest.mark.parametrize(("days", "counted"), [(None, 1), (13, 2), (15, 1), (0, 2)])
+def test_a_certificate_that_ends_soon_counts_as_a_failed_unit(
+    closed: Stack, tmp_path: Path, days: int | None, counted: int
+) -> None:
+    first = start(closed, tmp_path)
+    certificate = first.root / "etc/insiders/tls/server.crt"
+    certificate.parent.mkdir(parents=True)
+    if days:
+        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=x", "-days", str(days)]
+        subprocess.run([*command, "-out", certificate, "-keyout", tmp_path / "key"], check=True, capture_output=True)
+    elif days == 0:
+        certificate.write_text("none")
+    for name, does in {"systemctl": "echo insiders-code.service", "aws": f'echo "$@" > {tmp_path}/sent'}.items():
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{does}\n")
+    environment = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+    subprocess.run([first.root / "usr/local/sbin/count-failed-units"], env=environment, check=True, timeout=20)
+    assert (tmp_path / "sent").read_text().endswith(f"--metric-name FailedUnits --unit Count --value {counted}\n")
+
+
 def test_the_agent_sends_logs_to_groups_that_are_there_and_that_it_may_write_to(
     closed: Stack, started: FirstStart
 ) -> None:
@@ -882,3 +906,4 @@ def test_the_agent_sends_logs_to_groups_that_are_there_and_that_it_may_write_to(
     # The services' file is the one that rsyslog writes and logrotate keeps short.
     for path in ("etc/rsyslog.d/10-insiders.conf", "etc/logrotate.d/insiders"):
         assert files[0]["file_path"] in started.read(path)
+    assert "systemctl enable --now logrotate.timer" in started.calls

@@ -71,6 +71,8 @@ def test_no_container_is_given_the_engine_or_the_root_of_the_host() -> None:
         for volume in service["volumes"]:
             source = volume["source"] if isinstance(volume, dict) else volume.split(":")[0]
             assert source.startswith(("/etc/insiders/", "/var/lib/insiders")), source
+            # What is replaced as a whole is a folder: a mounted file would stay the old one.
+            assert "htpasswd" not in source
             assert isinstance(volume, dict) == source.startswith("/etc")
             assert not isinstance(volume, dict) or volume["read_only"] is True
 

@@ -127,8 +127,9 @@ def _nginx(folder: Path, *more: str) -> list[str]:
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     folder = tmp_path_factory.mktemp("proxy")
     _script("make-certificate", folder / "tls", "localhost")
-    _script("add-user", "operators", OLGA[0], said=f"{OLGA[1]}\n", FOLDER=str(folder))
-    _script("add-user", "viewers", VICTOR[0], said=f"{VICTOR[1]}\n", FOLDER=str(folder))
+    (folder / "logins").mkdir()
+    _script("add-user", "operators", OLGA[0], said=f"{OLGA[1]}\n", FOLDER=str(folder / "logins"))
+    _script("add-user", "viewers", VICTOR[0], said=f"{VICTOR[1]}\n", FOLDER=str(folder / "logins"))
     with _web_server("web") as web, _web_server("web-readonly") as read_only:
         doors = {door: free_port() for door in DOORS}
         ports = {"OPERATORS_PORT": doors["operators"], "VIEWERS_PORT": doors["viewers"]}
@@ -286,9 +287,9 @@ def test_a_body_that_no_page_sends_is_refused(proxy: Proxy) -> None:
 
 def test_a_new_login_counts_at_once_and_a_removed_one_no_more(proxy: Proxy) -> None:
     newcomer = ("nora", "nora's long password")
-    _script("add-user", "operators", newcomer[0], said=f"{newcomer[1]}\n", FOLDER=str(proxy.folder))
+    _script("add-user", "operators", newcomer[0], said=f"{newcomer[1]}\n", FOLDER=str(proxy.folder / "logins"))
     assert proxy.get("operators", auth=newcomer).status_code == 200
-    _script("add-user", "--remove", newcomer[0], FOLDER=str(proxy.folder))
+    _script("add-user", "--remove", newcomer[0], FOLDER=str(proxy.folder / "logins"))
     assert proxy.get("operators", auth=newcomer).status_code == 401
 
 

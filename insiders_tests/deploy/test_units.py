@@ -111,9 +111,28 @@ def test_a_wrong_configuration_ends_as_failed_and_not_in_a_loop() -> None:
 
 def test_every_wait_at_the_start_is_shorter_than_systemds_patience() -> None:
     for name in APPLICATION:
-        for line in [*unit(name).get("ExecStartPre", []), *unit(name).get("ExecStartPost", [])]:
+        first = unit(name)["ExecStart"] if name == "insiders-secrets" else []
+        for line in [*first, *unit(name).get("ExecStartPre", []), *unit(name).get("ExecStartPost", [])]:
             waits = int(re.search(r"--wait (\d+)", line)[1])
             assert waits < int(unit(name)["TimeoutStartSec"][0]), name
+
+
+@pytest.mark.parametrize("in_container", [False, True])
+def test_what_is_tried_once_asks_as_long_as_the_tries_of_the_others_take(in_container: bool) -> None:
+    waits = {
+        name: int(re.search(r"--wait (\d+)", " ".join(_starts(name, in_container)))[1])  # type: ignore[index]
+        for name in APPLICATION
+    }
+    for name in ("insiders-secrets", "insiders-migrate"):
+        assert "Restart" not in unit(name, in_container)
+        assert waits[name] >= int(unit("insiders-web")["StartLimitBurst"][0]) * waits["insiders-web"]
+
+
+@pytest.mark.parametrize("name", APPLICATION)
+def test_a_container_that_was_left_does_not_hold_the_name(name: str) -> None:
+    removed, *others = _starts(name, in_container=True)
+    named = {re.search(r"in-container (\S+)", line)[1] for line in others}  # type: ignore[index]
+    assert removed.startswith("-/usr/bin/docker rm --force ") and named <= set(removed.split())
 
 
 def test_settings_and_secrets_come_from_the_two_files() -> None:
@@ -121,9 +140,20 @@ def test_settings_and_secrets_come_from_the_two_files() -> None:
         assert unit(name)["EnvironmentFile"] == ["/etc/insiders/insiders.env", "/run/insiders/secrets.env"]
     secrets = unit("insiders-secrets")
     assert secrets["EnvironmentFile"] == ["/etc/insiders/insiders.env"]
-    assert secrets["ExecStart"][0].endswith("insiders secrets --to /run/insiders/secrets.env --wait 60")
+    assert secrets["ExecStart"][0].endswith("insiders secrets --to /run/insiders/secrets.env --wait 1500")
     assert (secrets["RuntimeDirectory"], secrets["RuntimeDirectoryMode"]) == (["insiders"], ["0700"])
     assert secrets["RuntimeDirectoryPreserve"] == ["yes"]
+
+
+def test_the_proxy_knows_the_ports_of_now_and_neither_a_password_nor_the_boxs_role() -> None:
+    proxy = unit("insiders-proxy")
+    writes = "/opt/insiders/app/bin/proxy-configuration --to /run/insiders-proxy/nginx.conf"
+    assert proxy["ExecStartPre"][0] == proxy["ExecReload"][0] == writes
+    assert all("-c /run/insiders-proxy/nginx.conf" in line for line in [*proxy["ExecStart"], proxy["ExecReload"][1]])
+    assert proxy["EnvironmentFile"] == ["/etc/insiders/insiders.env"]
+    # Where it is logged in to by a password, that stands in this address; secrets.env it does not get at all.
+    assert proxy["UnsetEnvironment"] == ["INSIDERS_WAREHOUSE"]
+    assert "169.254.169.254" in _words(proxy["IPAddressDeny"])
 
 
 def test_the_target_holds_all_of_them_together() -> None:

@@ -333,6 +333,28 @@ def test_a_secret_without_a_field_is_a_sentence_without_its_values(
     assert [*tmp_path.glob("secrets*")] == []
 
 
+@pytest.mark.parametrize("word", ["geheim#1", "geheim?1", "12?geheim", "12/geheim", "geheim[1", "geheim]1"])
+def test_a_password_that_cuts_the_warehouses_address_short_is_refused_and_not_told(
+    word: str, production: Callable, secret: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INSIDERS_SECRET", secret(**LOGIN))
+    settings = production(instance=None, warehouse=f"postgresql://insiders:{word}@db.example/insiders?sslmode=require")
+    with pytest.raises(SettingsError, match="INSIDERS_WAREHOUSE is not an address") as refused:
+        write_secrets(settings, tmp_path / "secrets.env", 0, silent)
+    assert "percent-encoded" in refused.value.remedy and "geheim" not in str(refused.value)
+    assert [*tmp_path.glob("secrets*")] == []
+
+
+def test_a_password_whose_signs_are_percent_encoded_keeps_what_follows_it(
+    production: Callable, secret: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INSIDERS_SECRET", secret(**LOGIN))
+    word = "%23%3F%5B%40"
+    address = f"postgresql://insiders:{word}@db.example/insiders?sslmode=require"
+    write_secrets(production(instance=None, warehouse=address), tmp_path / "secrets.env", 0, silent)
+    assert (tmp_path / "secrets.env").read_text().endswith("?sslmode=require\n")
+
+
 def test_without_the_name_of_a_secret_and_without_a_folder_there_are_sentences(
     production: Callable, secret: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
