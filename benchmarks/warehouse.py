@@ -169,6 +169,8 @@ def fill(url: str, customers: int, months: int, seconds: float = 3600) -> None:
     first = shift(LAST, 1 - months)
     with psycopg.connect(url, options=f"-c statement_timeout={round(seconds * 1000)}") as connection:
         connection.execute(sql.SQL(DRAW + DRAWN))
+        # Of tables that were just filled the planner knows nothing, and would look a million rows up one by one.
+        connection.execute("SET enable_nestloop = off")
         shared = {"customers": customers, "members": MEMBERS, "segments": SEGMENTS, "others": SEGMENTS - 1}
         shared |= {"first": first, "last": LAST}
         for number in range(months):

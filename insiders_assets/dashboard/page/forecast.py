@@ -19,6 +19,7 @@ from insiders_assets.domain.messages import say
 from insiders_assets.reporting.pictures.month import forecast_fan
 
 HISTORY = "forecast.history."
+PUBLISHED = say("the published model")
 
 
 def show(choices: Choices) -> None:
@@ -102,7 +103,11 @@ def _origins(choices: Choices) -> None:
     )
     names = sorted({row["model"] for row in found})
     chosen = st.multiselect(
-        choices.tell(say("Models")), names, format_func=lambda one: _model(one, choices), key="backtest_models"
+        choices.tell(say("Models")),
+        names,
+        format_func=lambda one: _model(one, choices),
+        key="backtest_models",
+        placeholder=choices.tell(PUBLISHED),
     )
     rows = [
         row | {"words": _model(row["model"], choices)}

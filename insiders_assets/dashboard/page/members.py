@@ -17,6 +17,7 @@ from insiders_assets.dashboard.words import STATUS_WORDS
 from insiders_assets.domain.facts.fact import COUNT, CURRENCY, SHARE
 from insiders_assets.domain.messages import say
 
+EVERYBODY = say("all")
 ROWS_PER_PAGE, MOST_IN_FILE = 50, 100_000
 ORDERS = {
     "gross_revenue": (say("gross revenue"), "gross_revenue DESC NULLS LAST"),
@@ -33,11 +34,19 @@ def show(choices: Choices) -> None:
     search, status, segment, order = st.columns([2, 2, 2, 2])
     wanted = search.text_input(tell(say("Search a customer")), key="member_search", max_chars=100)
     statuses = status.multiselect(
-        tell(say("Status")), STATUSES[1:], format_func=lambda one: tell(STATUS_WORDS[one]), key="member_status"
+        tell(say("Status")),
+        STATUSES[1:],
+        format_func=lambda one: tell(STATUS_WORDS[one]),
+        key="member_status",
+        placeholder=tell(EVERYBODY),
     )
     named = {row["segment_id"]: choices.in_language(row, "name") for row in _segments(choices)}
     segments = segment.multiselect(
-        tell(say("Segment")), list(named), format_func=lambda one: f"{one}. {named[one]}", key="member_segment"
+        tell(say("Segment")),
+        list(named),
+        format_func=lambda one: f"{one}. {named[one]}",
+        key="member_segment",
+        placeholder=tell(EVERYBODY),
     )
     by = order.selectbox(tell(say("Sort by")), list(ORDERS), format_func=lambda one: tell(ORDERS[one][0]))
     where = "month = %s AND status = ANY(%s)"

@@ -34,7 +34,7 @@ def _card(choices: Choices, card: reading.Row) -> None:
     rule = card["rule_in_words"] if language.code == "en" else card["rule_in_portuguese"]
     st.subheader(choices.tell(say("The rule that this month suggests")))
     st.text(rule)
-    st.code(card["rule"], language="sql")
+    st.code(card["rule"], language=None)
     best = say("of {count} clusterable customers", count=language.number(card["clusterable"]))
     tiles(
         [
