@@ -9,9 +9,7 @@ Tables are HTML of our own: a screen reader and a keyboard get through them, whi
 from __future__ import annotations
 
 import base64
-import csv
 import datetime as dt
-import io
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +23,7 @@ from markupsafe import Markup, escape
 from insiders_assets.dashboard import reading
 from insiders_assets.dashboard.choices import Choices
 from insiders_assets.domain.messages import Message, say
+from insiders_assets.reporting.csv_text import as_csv
 from insiders_assets.reporting.language import Language
 
 NOTHING = "–"
@@ -130,23 +129,16 @@ def table(
             "<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{source}"
         ).format(title=heading, note=beside, head=head, body=body, source=_source(asset, choices, "p"))
     )
+    # As they are kept, not as they are written for a reader; the mark lets spreadsheets see that it is UTF-8.
+    names = [column.name for column in columns]
     st.download_button(
         choices.tell(say("CSV: {title}", title=heading)),
-        lambda: as_csv(columns, every() if every else rows),
+        lambda: as_csv(names, every() if every else rows).encode("utf-8-sig"),
         f"{name}-{choices.month:%Y-%m}.csv",
         "text/csv",
         key=f"csv-{name}",
         on_click="ignore",
     )
-
-
-def as_csv(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """The columns' values as they are kept, not as they are written for a reader; UTF-8 that spreadsheets recognise."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([column.name for column in columns])
-    writer.writerows([row[column.name] for column in columns] for row in rows)
-    return file.getvalue().encode("utf-8-sig")
 
 
 def picture(

@@ -5,7 +5,6 @@ Belongs here: which rows go into which file, and making them safe to open. Does 
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 import io
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,10 +20,9 @@ from insiders_assets.contracts.programme import INSIDERS_MEMBERSHIP
 from insiders_assets.contracts.table import TEXT, TIMESTAMP
 from insiders_assets.errors import MissingMonthError
 from insiders_assets.operations.pages import write_whole
+from insiders_assets.reporting.csv_text import as_csv
 
 FOLDER = "exports"
-# A spreadsheet takes a cell that begins like this for a formula, and would carry out what a customer id says.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 TYPES = {
     **{column.name: column.type for table in (CUSTOMER_FEATURES, INSIDERS_MEMBERSHIP) for column in table.columns},
@@ -76,23 +74,9 @@ def export(platform: Platform, since: dt.date, folder: Path | None = None) -> di
     return written
 
 
-def as_csv(columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    """Rows as comma-separated text; what begins like a formula gets an apostrophe before it."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: _harmless(value) for name, value in row.items()})
-    return text.getvalue()
-
-
 def as_parquet(columns: Iterable[str], rows: Sequence[Mapping[str, Any]]) -> bytes:
     """Rows as Parquet, with the types of the contracts, whatever the rows hold."""
     table = pa.table({name: pa.array([row[name] for row in rows], TYPES[name]) for name in columns})
     written = io.BytesIO()
     pq.write_table(table, written)
     return written.getvalue()
-
-
-def _harmless(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

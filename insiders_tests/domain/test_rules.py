@@ -137,3 +137,19 @@ def test_fidelity_is_what_counting_gives(chosen: list[bool], data: st.DataObject
     assert found.recall == (both / sum(chosen) if any(chosen) else 0)
     if found.precision + found.recall:
         assert found.f1 == pytest.approx(2 * found.precision * found.recall / (found.precision + found.recall))
+
+
+def test_of_a_rule_is_reached_what_its_weakest_condition_reaches() -> None:
+    here = {"items": np.array([50.0, 200.0, np.nan, 100.0]), "recency": np.array([60.0, 15.0, 30.0, 0.0])}
+    both = Rule((items(100), RECENT))
+    np.testing.assert_allclose(both.reach(here), [0.5, 2.0, np.nan, 1.0])
+    np.testing.assert_allclose(Rule(both.conditions, ANY).reach(here), [0.5, 2.0, 1.0, np.inf])
+    assert (both.reach(here) >= 1).tolist() == both.holds(here).tolist()
+    assert np.isnan(Rule((items(0),)).reach(here)).all()
+
+
+def test_a_rule_moved_is_harder_above_one_and_easier_below() -> None:
+    both = Rule((items(100), RECENT))
+    assert both.moved(2).sql == "items >= 200 AND recency <= 15"
+    assert both.moved(0.5).sql == "items >= 50 AND recency <= 60"
+    assert both.moved(1) == both

@@ -18,10 +18,14 @@ import pyarrow.parquet as pq
 import pytest
 import sklearn
 
-from insiders_assets.contracts.catalogue import TABLES_BY_MONTH
+from insiders_assets.automation.run_records import record_runs
+from insiders_assets.contracts.catalogue import MONTHLY_TABLES, TABLES_BY_MONTH
+from insiders_assets.contracts.runs import RUN_CHECKS
 from insiders_assets.errors import MissingMonthError, SettingsError
 from insiders_assets.operations.comparing import compare
-from insiders_assets.operations.exporting import as_csv, as_parquet
+from insiders_assets.operations.exporting import as_parquet
+from insiders_assets.operations.home import open_instance
+from insiders_assets.reporting.csv_text import as_csv
 from insiders_assets.sample import ShopParameters, write_shop
 from insiders_tests.command import insiders_here
 from insiders_tests.operations import shops
@@ -115,6 +119,109 @@ def test_the_movement_adds_up_to_everybody(home: Home) -> None:
     months = sorted(customers)
     assert {month: now[month] for month in months} == customers
     assert [before[month] for month in months[1:]] == [customers[month] for month in months[:-1]]
+
+
+def test_the_pages_list_has_everybody_who_is_in_or_just_moved(home: Home) -> None:
+    listed = home.sql(
+        "SELECT month, customer_id, status, event, gross_revenue FROM insiders.page_members ORDER BY 1, 2"
+    )
+    expected = home.sql(
+        "SELECT m.month, m.customer_id, m.status, m.event, f.gross_revenue FROM insiders.insiders_membership m "
+        "LEFT JOIN insiders.customer_features f USING (month, customer_id) "
+        "WHERE m.status IN ('provisional', 'member', 'grace') OR m.event IS NOT NULL ORDER BY 1, 2"
+    )
+    assert listed == expected
+    assert listed
+    holding = home.sql("SELECT rule_holds, reach FROM insiders.page_members WHERE reach IS NOT NULL")
+    assert holding
+    assert all(holds == (reach >= 1) for holds, reach in holding)
+
+
+def test_sentences_are_told_in_both_languages(home: Home) -> None:
+    for english, portuguese in (("needs", "needs_pt"), ("reason", "reason_pt"), ("moved_most", "moved_most_pt")):
+        found = home.sql(
+            f"SELECT {english}, {portuguese} FROM insiders.insiders_membership WHERE {english} IS NOT NULL"
+        )
+        assert found
+        assert all(theirs and theirs != ours for ours, theirs in found if ours[0].isalpha()), english
+    assert home.sql(
+        "SELECT count(*) FROM insiders.insiders_membership WHERE (needs IS NULL) <> (needs_pt IS NULL)"
+    ) == [(0,)]
+
+
+def test_any_two_months_are_compared_and_add_up_to_everybody(home: Home) -> None:
+    customers = dict(home.sql("SELECT month, count(*) FROM insiders.customer_segments GROUP BY month"))
+    inside = dict(
+        home.sql(
+            "SELECT month, count(*) FROM insiders.insiders_membership "
+            "WHERE status IN ('provisional', 'member', 'grace') GROUP BY month"
+        )
+    )
+    found = home.sql(
+        "SELECT month, month_before, sum(customers) FILTER (WHERE segment_now IS NOT NULL), "
+        "sum(customers) FILTER (WHERE segment_before IS NOT NULL), "
+        "coalesce(sum(customers) FILTER (WHERE inside_now AND segment_now IS NOT NULL), 0) "
+        "FROM insiders.page_movement GROUP BY 1, 2"
+    )
+    months = sorted(customers)
+    assert {(month, before) for month, before, *_ in found} == {(b, a) for b in months for a in months if a < b}
+    for month, before, now, then, members in found:
+        assert (now, then) == (customers[month], customers[before])
+        assert members <= inside.get(month, 0)
+    assert any(members == inside.get(month, 0) > 0 for month, *_, members in found)
+
+
+def test_pictures_have_their_points(home: Home) -> None:
+    found = home.sql(
+        "SELECT month, min(y), max(y), max(x), count(*) FROM insiders.page_points "
+        "WHERE picture = 'revenue curve' GROUP BY 1"
+    )
+    assert len(found) == len(MONTHS)
+    for _, low, high, across, points in found:
+        assert (low, across) == (0, 1)
+        assert high >= 1 - 1e-9
+        assert points <= 300
+    placed = home.sql(
+        "SELECT count(*) FROM insiders.page_points p WHERE picture = 'embedding' AND month = DATE '2024-05-01'"
+    )
+    assert placed == home.sql("SELECT count(*) FROM insiders.tree_embedding WHERE month = DATE '2024-05-01'")
+
+
+def test_the_programme_as_it_is_stands_among_the_trials(home: Home) -> None:
+    found = home.sql(
+        "SELECT t.month, t.members, p.members, t.revenue_share, p.revenue_share FROM insiders.page_trials t "
+        "JOIN insiders.page_policies p ON p.month = t.month AND p.published WHERE t.kind = 'threshold' AND t.value = 1"
+    )
+    assert {month.month for month, *_ in found} == {2, 3, 4, 5}
+    for _, members, policy_members, share, policy_share in found:
+        assert members == policy_members
+        assert share == pytest.approx(policy_share)
+
+
+def test_what_runs_did_stands_in_the_warehouse(home: Home) -> None:
+    made = home.sql("SELECT asset, partition, seconds, peak_mb, content_hash FROM insiders.page_assets")
+    months = {(asset, month) for asset, month, *_ in made if asset != "landed_invoices"}
+    assert months == {(asset, f"{month}-01") for asset in MONTHLY_TABLES for month in MONTHS}
+    assert all(seconds is not None and peak > 0 for asset, _, seconds, peak, _ in made if asset != "landed_invoices")
+    stands = {(f.table, f.month): f.content_hash for f in home.months()}
+    told = {
+        (MONTHLY_TABLES[asset].name, month[:7]): found for asset, month, *_, found in made if asset in MONTHLY_TABLES
+    }
+    assert told == stands
+    checks = home.sql(
+        "SELECT partition, count(*), count(*) FILTER (WHERE NOT passed) FROM insiders.page_checks GROUP BY 1"
+    )
+    assert {month[:7] for month, *_ in checks} >= set(MONTHS)
+    assert {month[:7] for month, _, failing in checks if failing} == {month for month, _ in home.failing_checks()}
+
+
+def test_a_run_is_written_once_whoever_looks(home: Home) -> None:
+    before = home.sql("SELECT count(*), max(made_at) FROM insiders.run_assets")
+    with open_instance(home.settings) as instance, home.platform() as platform:
+        assert record_runs(platform, instance) == 0
+        platform.warehouse.withdraw(RUN_CHECKS, home.sql("SELECT max(run_id) FROM insiders.run_checks")[0][0])
+        assert record_runs(platform, instance) == 1
+    assert home.sql("SELECT count(*), max(made_at) FROM insiders.run_assets") == before
 
 
 def test_policies_are_compared_once_a_rule_is_in_force(home: Home) -> None:
