@@ -73,14 +73,13 @@ PER_MONTH: Mapping[str, str] = {
         SELECT %(month)s, row_number() OVER (), before::date, a, b, a = 1, b = 1, 10 + a * 7 + b * 3
         FROM generate_series(1, %(segments)s) a, generate_series(1, %(segments)s) b,
              generate_series(%(first)s::date, %(month)s::date - 1, '1 month') before""",
-    "plotted_points": """
-        (month, picture, position, x, y, cluster_rank)
-        SELECT %(month)s, 'revenue curve', i, (i - 1) / 299.0, power((i - 1) / 299.0, 0.4), NULL
-        FROM generate_series(1, 300) i
-        UNION ALL
-        SELECT %(month)s, 'embedding', i, pg_temp.u(i, 6) + (i %% %(segments)s), pg_temp.u(i, 7) * 3,
-               1 + i %% %(segments)s
-        FROM generate_series(1, least(%(customers)s, 4000)) i""",
+    "report_pictures": """
+        (month, language, picture, form, content)
+        SELECT %(month)s, language, picture, 'svg',
+               '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 360"><path d="M0 300' ||
+               string_agg('L' || i || ' ' || i %% 300, '') || '"/></svg>'
+        FROM generate_series(1, 3000) i, unnest(ARRAY['en', 'pt-BR']) language,
+             unnest(ARRAY['history', 'lorenz', 'embedding', 'forecast']) picture GROUP BY 2, 3""",
     "segment_profiles": """
         (month, segment_id, name_en, name_pt, profile_en, profile_pt, customers, cluster_rank, mean_revenue, born, kept)
         SELECT %(month)s, i, 'Made-up segment ' || i, 'Segmento inventado ' || i, 'Rank ' || i, 'Posição ' || i,

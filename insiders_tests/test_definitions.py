@@ -50,7 +50,7 @@ ASSETS = {
     ],
     "member_list": ["customer_features", "customer_segments", "insiders_membership"],
     "group_movement": ["customer_segments", "insiders_membership"],
-    "plotted_points": ["cluster_labels", "customer_features", "tree_embedding"],
+    "report_pictures": ["insiders_report"],
     "group_comparisons": [
         "cluster_labels",
         "customer_consensus",

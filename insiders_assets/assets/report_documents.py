@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from insiders_assets.assets.monthly import Month
 from insiders_assets.assets.programme_history import rule_of
-from insiders_assets.assets.report_pictures import Shown, pictures_of
+from insiders_assets.assets.report_drawings import Shown, pictures_of
 from insiders_assets.contracts.programme import INSIDERS_MEMBERSHIP, PROVISIONAL
 from insiders_assets.domain.facts import Fact, Outline
 from insiders_assets.domain.restatement import Restatement

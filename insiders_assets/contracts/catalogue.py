@@ -11,7 +11,7 @@ from insiders_assets.contracts.customers import CUSTOMER_FEATURES, CUSTOMER_PURC
 from insiders_assets.contracts.forecast import FORECAST_BACKTEST, FORECAST_ORIGINS, REVENUE_FORECAST
 from insiders_assets.contracts.guarantees import GROUP_COMPARISONS, HOLDOUT_ASSIGNMENT, HOLDOUT_PLAN
 from insiders_assets.contracts.lines import LANDED_FILES, LANDING_LEDGER, MONTH_FILES, QUARANTINE_COUNTS, RAW_INVOICES
-from insiders_assets.contracts.pages import GROUP_MOVEMENT, MEMBER_LIST, PAGE_VIEWS, PLOTTED_POINTS, PROGRAMME_TRIALS
+from insiders_assets.contracts.pages import GROUP_MOVEMENT, MEMBER_LIST, PAGE_VIEWS, PROGRAMME_TRIALS, REPORT_PICTURES
 from insiders_assets.contracts.programme import (
     CUSTOMER_CONSENSUS,
     INSIDERS_MEMBERSHIP,
@@ -56,11 +56,11 @@ MONTHLY_TABLES: dict[str, Table] = {
     "marketing_actions": MARKETING_ACTIONS,
     "member_list": MEMBER_LIST,
     "group_movement": GROUP_MOVEMENT,
-    "plotted_points": PLOTTED_POINTS,
     "forecast_origins": FORECAST_ORIGINS,
     "forecast_backtest": FORECAST_BACKTEST,
     "revenue_forecast": REVENUE_FORECAST,
     "insiders_report": REPORT_FACTS,
+    "report_pictures": REPORT_PICTURES,
 }
 # Made for the last month and where asked: they cost more than a month's own work.
 COMPARISON_TABLES: dict[str, Table] = {"embedding_spaces": EMBEDDING_SPACES, "clusterer_trials": CLUSTERER_TRIALS}

@@ -10,7 +10,7 @@ from insiders_assets.contracts.customers import CUSTOMER, MONTH
 from insiders_assets.contracts.programme import EVENTS, STATUSES
 from insiders_assets.contracts.table import DATE, FLAG, MONEY, QUANTITY, REAL, TEXT, WHOLE, Column, Table, View
 
-REVENUE_CURVE, EMBEDDING = "revenue curve", "embedding"
+SVG, PNG = "svg", "png"
 THRESHOLD, SHARE_OF_CUSTOMERS = "threshold", "share"
 
 MEMBER_LIST = Table(
@@ -68,17 +68,15 @@ GROUP_MOVEMENT = Table(
     ),
 )
 
-PLOTTED_POINTS = Table(
-    "plotted_points",
-    "What pictures draw of many customers. revenue curve: share of the clusterable customers, best first (x), and the "
-    "share of gross revenue that they bring together (y). embedding: first two components of up to 4,000 customers.",
+REPORT_PICTURES = Table(
+    "report_pictures",
+    "The pictures of the month's report, in every language that it is written in.",
     (
         MONTH,
-        Column("picture", TEXT, "Name of the picture.", key=True, among=(REVENUE_CURVE, EMBEDDING)),
-        Column("position", WHOLE, "Order of the point, from 1.", key=True, at_least=1),
-        Column("x", REAL, "Place across."),
-        Column("y", REAL, "Place upwards."),
-        Column("cluster_rank", WHOLE, "Rank of the customer's segment; of the embedding.", nullable=True),
+        Column("language", TEXT, "Code of the language: en, pt-BR.", key=True),
+        Column("picture", TEXT, "Name of the picture: history, lorenz, embedding …", key=True),
+        Column("form", TEXT, "What the content is.", among=(SVG, PNG)),
+        Column("content", TEXT, "The SVG as it is, a PNG in base64."),
     ),
 )
 
@@ -144,7 +142,7 @@ PAGE_VIEWS = (
     ),
     _view("members", MEMBER_LIST.description, "SELECT * FROM insiders.member_list"),
     _view("movement", GROUP_MOVEMENT.description, "SELECT * FROM insiders.group_movement"),
-    _view("points", PLOTTED_POINTS.description, "SELECT * FROM insiders.plotted_points"),
+    _view("pictures", REPORT_PICTURES.description, "SELECT * FROM insiders.report_pictures"),
     _view("trials", PROGRAMME_TRIALS.description, "SELECT * FROM insiders.programme_trials"),
     _view(
         "segments",

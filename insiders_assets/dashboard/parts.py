@@ -20,6 +20,7 @@ from typing import Any
 import streamlit as st
 from markupsafe import Markup, escape
 
+from insiders_assets.contracts.pages import PNG, SVG
 from insiders_assets.dashboard import reading
 from insiders_assets.dashboard.choices import Choices
 from insiders_assets.domain.messages import Message, say
@@ -30,6 +31,7 @@ NOTHING = "–"
 NO_ROWS = say("There is nothing to show.")
 # matplotlib has one state for all threads.
 _DRAWING = threading.Lock()
+KINDS = {SVG: "svg+xml", PNG: "png"}
 TEXT, PROSE, MONTH, DAY, MOMENT, LINK = "text", "prose", "month", "day", "moment", "link"
 
 
@@ -141,18 +143,36 @@ def table(
     )
 
 
+def report_picture(title: Message, shows: Message, choices: Choices, asset: str, name: str) -> None:
+    """A picture of the month's report, if it has that one."""
+    found = reading.rows(
+        "SELECT form, content FROM page_pictures WHERE month = %s AND language = %s AND picture = %s",
+        choices.month,
+        choices.language.code,
+        name,
+    )
+    for one in found:
+        content = one["content"] if one["form"] == PNG else base64.b64encode(one["content"].encode()).decode()
+        _figure(title, shows, choices, asset, f"data:image/{KINDS[one['form']]};base64,{content}")
+
+
 def picture(
-    title: Message, shows: Message | str, choices: Choices, asset: str, draw: Callable[..., bytes | None], *what: Any
+    title: Message, shows: Message, choices: Choices, asset: str, draw: Callable[..., bytes | None], *what: Any
 ) -> None:
-    """A picture of the report: `draw(*what, language)`, drawn once and kept until something else is published."""
-    drawn = _drawn(reading.published_last(), f"{draw.__module__}.{draw.__name__}", choices.language.code, draw, what)
-    if drawn is None:
-        return
+    """A picture of what the reader has chosen: `draw(*what, language)`, an SVG, drawn once and kept until something
+    else is published."""
+    name = f"{draw.__module__}.{draw.__name__}"
+    drawn = _drawn(reading.published_last(), name, choices.language.code, draw, what)
+    if drawn is not None:
+        _figure(title, shows, choices, asset, drawn)
+
+
+def _figure(title: Message, shows: Message, choices: Choices, asset: str, address: str) -> None:
     st.html(
-        Markup('<figure><h3>{title}</h3><img alt="{shows}" src="{drawn}">{source}</figure>').format(
+        Markup('<figure><h3>{title}</h3><img alt="{shows}" src="{address}">{source}</figure>').format(
             title=choices.tell(title),
             shows=choices.tell(shows),
-            drawn=drawn,
+            address=address,
             source=_source(asset, choices, "p"),
         )
     )
@@ -162,10 +182,7 @@ def picture(
 def _drawn(published: str, name: str, language: str, _draw: Callable[..., bytes | None], what: Any) -> str | None:
     with _DRAWING:
         drawn = _draw(*what, Language(language))
-    if drawn is None:
-        return None
-    kind = "png" if drawn.startswith(b"\x89PNG") else "svg+xml"
-    return f"data:image/{kind};base64,{base64.b64encode(drawn).decode()}"
+    return None if drawn is None else f"data:image/{KINDS[SVG]};base64,{base64.b64encode(drawn).decode()}"
 
 
 def _capital(words: str) -> str:

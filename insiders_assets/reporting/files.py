@@ -11,6 +11,7 @@ from insiders_assets.reporting.language import ENGLISH
 
 HTML, PDF, MARKDOWN = "html", "pdf", "md"
 FORMATS = (HTML, PDF, MARKDOWN)
+PICTURE_FORMS = ("svg", "png")
 
 
 def file_of(month: dt.date, language: str, form: str) -> str:
@@ -21,6 +22,12 @@ def file_of(month: dt.date, language: str, form: str) -> str:
 def picture_file(month: dt.date, language: str, name: str, content: bytes) -> str:
     """A picture: 2011-12.lorenz.svg, 2011-12.pt-BR.embedding.png."""
     return f"{_stem(month, language)}.{name}.{kind_of(content)}"
+
+
+def picture_of(file: str, month: dt.date) -> tuple[str, str, str]:
+    """Language, name and form of a picture that :func:`picture_file` has named."""
+    *language, name, form = file.removeprefix(f"{month:%Y-%m}.").split(".")
+    return (language[0] if language else ENGLISH), name, form
 
 
 def belongs_to_report(file: str, month: dt.date) -> bool:

@@ -5,6 +5,7 @@ One home of five months with a window of two lives through it all, in the order 
 
 from __future__ import annotations
 
+import base64
 import csv
 import datetime as dt
 import io
@@ -20,6 +21,7 @@ import sklearn
 
 from insiders_assets.automation.run_records import record_runs
 from insiders_assets.contracts.catalogue import MONTHLY_TABLES, TABLES_BY_MONTH
+from insiders_assets.contracts.report import REPORT_FACTS
 from insiders_assets.contracts.runs import RUN_CHECKS
 from insiders_assets.errors import MissingMonthError, SettingsError
 from insiders_assets.operations.comparing import compare
@@ -171,20 +173,19 @@ def test_any_two_months_are_compared_and_add_up_to_everybody(home: Home) -> None
     assert any(members == inside.get(month, 0) > 0 for month, *_, members in found)
 
 
-def test_pictures_have_their_points(home: Home) -> None:
-    found = home.sql(
-        "SELECT month, min(y), max(y), max(x), count(*) FROM insiders.page_points "
-        "WHERE picture = 'revenue curve' GROUP BY 1"
-    )
-    assert len(found) == len(MONTHS)
-    for _, low, high, across, points in found:
-        assert (low, across) == (0, 1)
-        assert high >= 1 - 1e-9
-        assert points <= 300
-    placed = home.sql(
-        "SELECT count(*) FROM insiders.page_points p WHERE picture = 'embedding' AND month = DATE '2024-05-01'"
-    )
-    assert placed == home.sql("SELECT count(*) FROM insiders.tree_embedding WHERE month = DATE '2024-05-01'")
+def test_the_reports_pictures_are_published_as_they_are(home: Home) -> None:
+    found = home.sql("SELECT month, language, picture, form, content FROM insiders.page_pictures")
+    with home.platform() as platform:
+        for month in MONTHS:
+            files = platform.lake.dataset(REPORT_FACTS, [f"{month}-01"]).versions[f"{month}-01"].files
+            pictures = {name for name in files if name.endswith((".svg", ".png"))}
+            mine = [row for row in found if f"{row[0]:%Y-%m}" == month]
+            assert len(mine) == len(pictures)
+            for _, language, name, form, content in mine:
+                file = f"{month}.{name}.{form}" if language == "en" else f"{month}.{language}.{name}.{form}"
+                drawn = platform.lake.read_file(files[file])
+                assert drawn == (base64.b64decode(content) if form == "png" else content.encode())
+    assert {"history", "lorenz", "embedding", "forecast"} <= {row[2] for row in found}
 
 
 def test_the_programme_as_it_is_stands_among_the_trials(home: Home) -> None:

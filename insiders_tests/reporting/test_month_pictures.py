@@ -18,12 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from insiders_assets.domain.curves import MOST_CUSTOMERS, MOST_POINTS
 from insiders_assets.reporting.language import Language
 from insiders_assets.reporting.pictures.drawing import BLUE, TEXT, TOP, report_style
 from insiders_assets.reporting.pictures.flows import alluvial, alluvial_figure, ribbons
 from insiders_assets.reporting.pictures.labels import LINE, fitted, height_of, plain, shortened, spread, text_width
 from insiders_assets.reporting.pictures.month import (
+    MOST_POINTS,
     forecast_fan,
     forecast_figure,
     lorenz,
@@ -32,6 +32,7 @@ from insiders_assets.reporting.pictures.month import (
     membership_over_time,
 )
 from insiders_assets.reporting.pictures.segments import (
+    MOST_CUSTOMERS_DRAWN,
     embedding_scatter,
     free_places,
     rooms_of,
@@ -402,8 +403,8 @@ def test_a_sample_of_customers_is_said_to_be_one() -> None:
         points, ranks = random.normal(size=(customers, 2)), np.arange(customers) % 2 + 1
         return [text for text, _ in boxes(scatter_figure(points, ranks, {1: "a", 2: "b"}, PORTUGUESE))]
 
-    assert not any("4.000" in text for text in told(MOST_CUSTOMERS))
-    assert any("4.000" in text and "4.001" in text for text in told(MOST_CUSTOMERS + 1))
+    assert not any("4.000" in text for text in told(MOST_CUSTOMERS_DRAWN))
+    assert any("4.000" in text and "4.001" in text for text in told(MOST_CUSTOMERS_DRAWN + 1))
 
 
 def test_the_top_group_is_drawn_in_front_in_orange() -> None:

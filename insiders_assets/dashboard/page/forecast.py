@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 import streamlit as st
 
-from insiders_assets.contracts.forecast import LEVELS
 from insiders_assets.dashboard import reading
 from insiders_assets.dashboard.choices import Choices
 from insiders_assets.dashboard.parts import MONTH as IN_MONTH
-from insiders_assets.dashboard.parts import Column, picture, table
+from insiders_assets.dashboard.parts import Column, report_picture, table
 from insiders_assets.dashboard.reading import Row
 from insiders_assets.domain.facts.fact import COUNT, CURRENCY, SHARE
 from insiders_assets.domain.facts.forecast import MODELS
 from insiders_assets.domain.messages import say
-from insiders_assets.reporting.pictures.month import forecast_fan
 
-HISTORY = "forecast.history."
 PUBLISHED = say("the published model")
 
 
@@ -36,32 +32,15 @@ def show(choices: Choices) -> None:
             )
         )
         return
-    _fan(choices, quoted)
+    _fan(choices)
     _months(choices, quoted)
     _models(choices, coming)
     _origins(choices)
 
 
-def _fan(choices: Choices, quoted: list[Row]) -> None:
-    facts = reading.facts_of(choices.month)
-    forecast = {row["period_start"] for row in quoted}
-    past = [
-        (dt.date.fromisoformat(f"{key.removeprefix(HISTORY)}-01"), fact["value"] or 0.0)
-        for key, fact in sorted(facts.items())
-        if key.startswith(HISTORY)
-    ]
-    past = [one for one in past if one[0] not in forecast]
-    periods = [
-        (
-            row["period_start"],
-            row["net_revenue"],
-            [(row[f"net_lower_{level}"], row[f"net_upper_{level}"]) for level in LEVELS],
-        )
-        for row in quoted
-    ]
+def _fan(choices: Choices) -> None:
     shows = say("Net revenue of today's Insiders in past months, and what is expected of them in the coming ones.")
-    title = say("What the next months bring")
-    picture(title, shows, choices, "revenue_forecast", forecast_fan, past, periods, choices.currency)
+    report_picture(say("What the next months bring"), shows, choices, "revenue_forecast", "forecast")
 
 
 def _months(choices: Choices, quoted: list[Row]) -> None:

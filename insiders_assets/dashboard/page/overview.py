@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 
 from insiders_assets.dashboard import reading
 from insiders_assets.dashboard.choices import Choices
-from insiders_assets.dashboard.parts import PROSE, Column, Tile, picture, table, tiles
+from insiders_assets.dashboard.parts import PROSE, Column, Tile, report_picture, table, tiles
 from insiders_assets.dashboard.reading import Row
 from insiders_assets.domain.facts.fact import CURRENCY, CUSTOMERS
 from insiders_assets.domain.messages import Message, say
-from insiders_assets.reporting.pictures.month import membership_over_time
 
 MOST_ACTIONS = 8
 # Of what the customers are counted, by what shares of revenue are taken of: guests are nobody who could be counted.
@@ -43,7 +41,7 @@ def show(choices: Choices) -> None:
         ],
         choices,
     )
-    _history(choices, facts)
+    _history(choices)
     _what_now(choices)
 
 
@@ -90,18 +88,9 @@ def _health(choices: Choices) -> Tile:
     return Tile(say("Checks that do not hold"), written, "insiders_report", "checks.failing", beside)
 
 
-def _history(choices: Choices, facts: Mapping[str, Row]) -> None:
-    keys = sorted(key for key in facts if key.startswith("history.") and key.endswith(".members"))
-    months = [dt.date.fromisoformat(f"{key.split('.')[1]}-01") for key in keys]
-    if len(months) < 2:
-        return
-    counts = [
-        [facts.get(f"history.{month:%Y-%m}.{name}", {}).get("value") or 0.0 for month in months]
-        for name in ("members", "entered", "went")
-    ]
-    last = choices.language.number(counts[0][-1])
-    shows = say("Members at the end of each month, and who came and went; the last: {count}.", count=last)
-    picture(say("How the group grew"), shows, choices, "insiders_membership", membership_over_time, months, *counts)
+def _history(choices: Choices) -> None:
+    shows = say("Members at the end of each month, and who came in and went out in it.")
+    report_picture(say("How the group grew"), shows, choices, "insiders_membership", "history")
 
 
 def _what_now(choices: Choices) -> None:

@@ -5,21 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
-from insiders_assets.contracts.pages import EMBEDDING, REVENUE_CURVE
 from insiders_assets.dashboard import reading
 from insiders_assets.dashboard.choices import Choices
-from insiders_assets.dashboard.parts import PROSE, Column, picture, table
+from insiders_assets.dashboard.parts import PROSE, Column, report_picture, table
 from insiders_assets.dashboard.reading import Row
 from insiders_assets.domain.facts.characteristics import PROFILE
 from insiders_assets.domain.facts.fact import CURRENCY, CUSTOMERS, SHARE
 from insiders_assets.domain.messages import say
-from insiders_assets.reporting.language import Language
-from insiders_assets.reporting.pictures.drawing import as_svg
-from insiders_assets.reporting.pictures.month import curve_figure
-from insiders_assets.reporting.pictures.segments import embedding_scatter
 
 # A fifth of the colours for each of these factors above or below all customers.
 STEPS = (1.25, 1.6, 2.5, 4.0, 8.0)
@@ -33,8 +27,7 @@ def show(choices: Choices) -> None:
         st.info(choices.tell(say("The month has no segments: too few customers came twice.")))
         return
     _profiles(choices, facts, profiles)
-    _curve(choices, facts)
-    _places(choices, profiles)
+    _pictures(choices)
     _changes(choices, profiles)
 
 
@@ -77,48 +70,11 @@ def _profiles(choices: Choices, facts: Mapping[str, Row], profiles: list[Row]) -
     )
 
 
-def pareto(points: list[tuple[float, float]], group: tuple[float, float] | None, language: Language) -> bytes | None:
-    """The curve of revenue over customers, the group marked."""
-    x, y = np.array(points).reshape(-1, 2).T
-    figure = curve_figure(x, y, group, language)
-    return None if figure is None else as_svg(figure)
-
-
-def _points(choices: Choices, name: str) -> list[Row]:
-    return reading.rows(
-        "SELECT x, y, cluster_rank FROM page_points WHERE month = %s AND picture = %s ORDER BY position",
-        choices.month,
-        name,
-        limit=5_000,
-    )
-
-
-def _curve(choices: Choices, facts: Mapping[str, Row]) -> None:
-    points = [(one["x"], one["y"]) for one in _points(choices, REVENUE_CURVE)]
-    shares = [
-        facts.get(key, {}).get("value")
-        for key in ("members.share_of_clusterable", "members.share_of_revenue_clusterable")
-    ]
-    group = None if None in shares or not shares[0] else (shares[0], shares[1])
+def _pictures(choices: Choices) -> None:
     shows = say("Customers from the highest gross revenue down, and the share of revenue that they bring together.")
-    picture(say("Who brings how much"), shows, choices, "plotted_points", pareto, points, group)
-
-
-def scatter(
-    points: list[tuple[float, float, int]], names: dict[int, str], numbers: dict[int, int], language: Language
-) -> bytes | None:
-    """The sample of the embedding in its segments' colours."""
-    found = np.array(points, dtype="float64").reshape(-1, 3)
-    return embedding_scatter(found[:, :2], found[:, 2].astype(int), names, language, numbers)
-
-
-def _places(choices: Choices, profiles: list[Row]) -> None:
-    points = [(one["x"], one["y"], one["cluster_rank"]) for one in _points(choices, EMBEDDING)]
-    ranked = [one for one in profiles if one["cluster_rank"] is not None]
-    names = {one["cluster_rank"]: choices.in_language(one, "name") for one in ranked}
-    numbers = {one["cluster_rank"]: one["segment_id"] for one in ranked}
+    report_picture(say("Who brings how much"), shows, choices, "insiders_report", "lorenz")
     shows = say("Customers in two dimensions of the embedding, coloured by segment; at most 4,000 are drawn.")
-    picture(say("Where customers lie"), shows, choices, "tree_embedding", scatter, points, names, numbers)
+    report_picture(say("Where customers lie"), shows, choices, "tree_embedding", "embedding")
 
 
 def _changes(choices: Choices, profiles: list[Row]) -> None:

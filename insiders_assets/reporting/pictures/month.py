@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from insiders_assets.contracts.forecast import LEVELS
-from insiders_assets.domain.curves import revenue_curve
 from insiders_assets.domain.messages import say
 from insiders_assets.reporting.language import Language
 from insiders_assets.reporting.pictures.axes import (
@@ -52,6 +51,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+MOST_POINTS = 300
 # From this share of the customers on, the label no longer fits beside its mark.
 CROWDED = 0.4
 # A label's own ground, so that no line runs through its letters.
@@ -77,27 +77,20 @@ def lorenz(revenues: np.ndarray, inside: np.ndarray, language: Language) -> byte
     return None if figure is None else as_svg(figure)
 
 
+@report_style()
 def lorenz_figure(revenues: np.ndarray, inside: np.ndarray, language: Language) -> Figure | None:
     """The picture of :func:`lorenz`, not yet written."""
     revenues, inside = np.asarray(revenues, dtype="float64"), np.asarray(inside, dtype=bool)
-    customers, shares = revenue_curve(revenues)
-    group = (
-        (float(inside.mean()), float(revenues[inside].sum() / revenues.sum())) if inside.any() and len(shares) else None
-    )
-    return curve_figure(customers, shares, group, language)
-
-
-@report_style()
-def curve_figure(
-    customers: np.ndarray, shares: np.ndarray, group: tuple[float, float] | None, language: Language
-) -> Figure | None:
-    """The same of a curve that is there already; `group`: its shares of customers and of revenue."""
-    if not len(shares):
+    total = revenues.sum()
+    if not total > 0:
         return None
+    shares = np.concatenate([[0.0], np.cumsum(np.sort(revenues)[::-1]) / total])
+    customers = np.linspace(0, 1, len(shares))
+    kept = np.unique(np.linspace(0, len(shares) - 1, MOST_POINTS).round().astype(int))
     figure = empty_figure(WIDTH, 3.5, layout=None)
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)))
-    axes.plot(customers, shares, color=BLUE, linewidth=1.8, solid_joinstyle="round")
+    axes.plot(customers[kept], shares[kept], color=BLUE, linewidth=1.8, solid_joinstyle="round")
     axes.set(xlim=(0, 1), ylim=(0, 1.04 * max(1.0, shares.max())))
     axes.grid(axis="y")
     for axis in (axes.xaxis, axes.yaxis):
@@ -109,8 +102,8 @@ def curve_figure(
         alike = language.tell(say("if everyone brought the same"))
         axes.text(0.99, 0.62, alike, ha="right", va="top", color=QUIET, bbox=BEHIND)
     place(axes, tick_room(axes), RIGHT, BELOW + LINE + 3, ABOVE)
-    if group is not None:
-        _mark(axes, *group, language)
+    if inside.any():
+        _mark(axes, float(inside.mean()), float(revenues[inside].sum() / total), language)
     return figure
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from insiders_assets.domain.curves import spaced
 from insiders_assets.domain.messages import say
 from insiders_assets.reporting.language import Language
 from insiders_assets.reporting.pictures.axes import (
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
 
 # Where nobody says otherwise, a group's number is its rank.
 RANKS: Mapping[int, int] = MappingProxyType({})
+MOST_CUSTOMERS_DRAWN = 4_000
 # For print; at 720 pixels across the numbers of groups would be hard to read.
 PRINT_DOTS_PER_INCH = 150
 # Points: the scatter's height, its edge, the list of names at its right, and the space after each name.
@@ -89,7 +89,7 @@ def scatter_figure(
     known = np.flatnonzero(np.isfinite(points).all(axis=1))
     if not len(known):
         return None
-    shown = known[spaced(len(known))]
+    shown = known[np.unique(np.linspace(0, len(known) - 1, MOST_CUSTOMERS_DRAWN).round().astype(int))]
     places, groups = np.asarray(points, dtype="float64")[shown], np.asarray(ranks)[shown]
     present = np.unique(groups).tolist()
     colours = group_colours(max(present))
