@@ -23,11 +23,14 @@ def ready(
     starting_code: Annotated[
         bool, typer.Option("--starting-code", help="Before a code server: also close the runs that died with the last.")
     ] = False,
+    pages: Annotated[
+        bool, typer.Option("--pages", help="Before the dashboard: ask for the warehouse only, which is all it reads.")
+    ] = False,
 ) -> None:
     """Production: return when every variable is set and databases and bucket answer; else say what is missing."""
     from insiders_assets.operations.services import ready as wait_until_ready
 
-    wait_until_ready(load_settings(), seconds, print_line, starting_code)
+    wait_until_ready(load_settings(), seconds, print_line, starting_code, pages)
 
 
 @app.command()

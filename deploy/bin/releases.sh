@@ -19,7 +19,8 @@ UNITS=$ROOT/etc/systemd/system
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # What is active on a box that works.
 UNITS_THAT_RUN=(insiders-secrets.service insiders-migrate.service insiders-code.service insiders-web.service
-  insiders-web-readonly.service insiders-proxy.service insiders-daemon.service insiders-liveness.timer)
+  insiders-web-readonly.service insiders-dashboard.service insiders-proxy.service insiders-daemon.service
+  insiders-liveness.timer)
 
 say() { printf '%s: %s\n' "${0##*/}" "$1"; }
 die() { printf '%s: %s\n' "${0##*/}" "$1" >&2; exit "${2:-1}"; }
@@ -153,7 +154,11 @@ switch_to() { # NAME
   cp "$folder"/app/systemd/*.{service,target,timer} "$UNITS/"
   cp "$folder/app/systemd/insiders-.service.d/common.conf" "$UNITS/insiders-.service.d/"
   for file in "$UNITS"/insiders-*.service "$UNITS"/insiders-*.timer; do
-    [ -e "$folder/app/systemd/${file##*/}" ] || rm -f "$file"
+    if [ ! -e "$folder/app/systemd/${file##*/}" ]; then
+      # Without its file nothing would ever stop it again, and it would hold its port.
+      systemd stop "${file##*/}" || true
+      rm -f "$file"
+    fi
   done
   if [ -e "$folder/image" ]; then
     for file in "$folder"/app/systemd/container/*/container.conf; do
@@ -231,6 +236,8 @@ all_answer() { # OPTIONS of liveness
   local unit
   "$OPT/app/bin/as-service" --host "$OPT/app/bin/liveness" "$@" || return 1
   for unit in "${UNITS_THAT_RUN[@]}"; do
+    # Asked of a release of before this unit, too: by an upgrade from it, and by the way back to it.
+    [ -e "$OPT/app/systemd/$unit" ] || continue
     systemctl is-active --quiet "$unit" || { say "$unit is not active"; return 1; }
   done
   touch "$OPT/current/answered"

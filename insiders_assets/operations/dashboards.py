@@ -44,10 +44,14 @@ def dashboard_command(port: int, host: str, under: str = "") -> list[str]:
 def become_dashboard(settings: Settings, port: int, host: str, under: str) -> None:
     """Turn this process into the dashboard of a home.
 
+    Where the warehouse is elsewhere the home is left alone: in production Dagster's configuration lies in it, which
+    this process, not being told the login of Dagster's database, would write anew as a laptop's.
+
     Raises
     ------
     StorageError: the home cannot be written.
     """
-    prepare_home(settings)
+    if settings.uses_embedded_postgres:
+        prepare_home(settings)
     command = dashboard_command(port, host, under)
     os.execve(command[0], command, {**os.environ, **environment(settings)})

@@ -26,6 +26,8 @@ from insiders_assets.storage.aws import read_secret
 RUNBOOK = "deploy/insiders.env.example has each with a sentence."
 # Without these a box would work for itself alone, and forget with its disk.
 NEEDED = ("landing", "lake", "warehouse", "instance", "logs_bucket", "first_month")
+# The one that is secret, and that the dashboard is not given.
+DAGSTERS_OWN = "instance"
 # Without these it works, and nobody hears of its troubles.
 ADVISED = ("notify_topic", "metrics", "page")
 IN_THE_SECRET = ("username", "password", "host", "dbname")
@@ -36,14 +38,20 @@ Say = Callable[[str], None]
 T = TypeVar("T")
 
 
-def check_variables(settings: Settings, say: Say) -> None:
+def check_variables(settings: Settings, say: Say, pages: bool = False) -> None:
     """Refuse settings that are those of a laptop, all missing ones in one sentence.
+
+    Parameters
+    ----------
+    pages: what the dashboard needs, which is not told the login of Dagster's database.
 
     Raises
     ------
     SettingsError: names them and where they are explained.
     """
-    missing = [_variable(name) for name in NEEDED if not _is_set(settings, name)]
+    missing = [
+        _variable(name) for name in NEEDED if not _is_set(settings, name) and not (pages and name == DAGSTERS_OWN)
+    ]
     if missing:
         raise SettingsError(f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set.", RUNBOOK)
     local = [
@@ -58,27 +66,31 @@ def check_variables(settings: Settings, say: Say) -> None:
         say(f"Not set: {', '.join(unheard)}. Everything works, but nobody is told of troubles. {RUNBOOK}")
 
 
-def ready(settings: Settings, seconds: float, say: Say, starting_code: bool = False) -> None:
+def ready(settings: Settings, seconds: float, say: Say, starting_code: bool = False, pages: bool = False) -> None:
     """Return when a service can be started: every variable is there, databases and bucket answer.
 
     Parameters
     ----------
     seconds: how long to go on asking what does not answer. starting_code: the code server is about to start, so no run
         can be alive in it: those that died with the last one are recorded as failed, and Dagster starts them again.
+    pages: the dashboard is about to start, which reads the warehouse and nothing else: only that is asked, and the home
+        is left alone. (What is written there for Dagster, without the login of its database, would be a laptop's.)
 
     Raises
     ------
     SettingsError: a variable is missing or wrong; at once. UnreachableError: something did not answer in that time.
     """
-    check_variables(settings, say)
-    prepare_home(settings)
+    check_variables(settings, say, pages)
+    if not pages:
+        prepare_home(settings)
     with open_platform(settings) as platform:
-        looks: list[Callable[[], None]] = [
-            platform.warehouse.check,
-            platform.lake.store.check_writable,
-            platform.landing.check_writable,
-            lambda: _look_at_instance(settings),
-        ]
+        looks: list[Callable[[], None]] = [platform.warehouse.check]
+        if not pages:
+            looks += [
+                platform.lake.store.check_writable,
+                platform.landing.check_writable,
+                lambda: _look_at_instance(settings),
+            ]
         began = time.monotonic()
         for look in looks:
             _asked_until(look, began, seconds, say)

@@ -48,8 +48,17 @@ QUICK = {
     "INSIDERS_QUIET_SECONDS": "0",
 }
 LOGIN = {"operators": ("olga", "an operator's word"), "viewers": ("victor", "a viewer's word")}
-STARTED_IN_ORDER = ("insiders-secrets", "insiders-migrate", "insiders-code", "insiders-web", "insiders-web-readonly")
+DASHBOARD = "insiders-dashboard"
+STARTED_IN_ORDER = (
+    "insiders-secrets",
+    "insiders-migrate",
+    "insiders-code",
+    "insiders-web",
+    "insiders-web-readonly",
+    DASHBOARD,
+)
 DAEMON = "insiders-daemon"
+SECRETS = "/run/insiders/secrets.env"
 
 
 class AnsweredWithAnError(OSError):
@@ -92,10 +101,11 @@ class Box:
 
     # -- as systemd does it
 
-    def environment(self) -> dict[str, str]:
-        """What a unit finds: hardly anything, and what its files of variables say."""
+    def environment(self, unit: str | None = None) -> dict[str, str]:
+        """What a unit finds, or one that is told everything: hardly anything, and what its files of variables say."""
         secrets = self.folder / "run" / "secrets.env"
-        lines = secrets.read_text().splitlines() if secrets.exists() else []
+        told = unit is None or SECRETS in units.unit(unit)["EnvironmentFile"]
+        lines = secrets.read_text().splitlines() if told and secrets.exists() else []
         plain = {name: os.environ[name] for name in ("LANG", "TZ") if name in os.environ}
         return {
             "PATH": f"{PROGRAMS}:/usr/bin:/bin",
@@ -115,11 +125,11 @@ class Box:
             found.append(re.sub(r"\$\{?([A-Z_]+)\}?", lambda name: environment[name[1]], placed))
         return found
 
-    def run(self, line: str, **otherwise: str) -> subprocess.CompletedProcess[str]:
+    def run(self, line: str, unit: str | None = None, **otherwise: str) -> subprocess.CompletedProcess[str]:
         """Run one command of a unit to its end."""
         return subprocess.run(
             self.command(line),
-            env={**self.environment(), **otherwise},
+            env={**self.environment(unit), **otherwise},
             cwd=self.home,
             capture_output=True,
             text=True,
@@ -131,14 +141,14 @@ class Box:
         found = units.unit(unit)
         oneshot = found.get("Type") == ["oneshot"]
         for line in [*found.get("ExecStartPre", []), *(found["ExecStart"] if oneshot else [])]:
-            done = self.run(line)
+            done = self.run(line, unit)
             assert done.returncode == 0, f"{unit}: {line}\n{done.stdout}{done.stderr}"
             self._keep(unit, done.stdout + done.stderr)
         if not oneshot:
             with self.log(unit).open("ab") as words:
                 self.processes[unit] = subprocess.Popen(
                     self.command(found["ExecStart"][0]),
-                    env=self.environment(),
+                    env=self.environment(unit),
                     cwd=self.home,
                     stdin=subprocess.DEVNULL,
                     stdout=words,
@@ -153,6 +163,7 @@ class Box:
             "insiders-code": lambda: self._ends_well("dagster", "api", "grpc-health-check", "-p", self.port("code")),
             "insiders-web": lambda: self.get("web", "/server_info").status == 200,
             "insiders-web-readonly": lambda: self.get("read_only", "/server_info").status == 200,
+            DASHBOARD: lambda: self.get("dashboard", "/pages/_stcore/health").status == 200,
             DAEMON: lambda: self._ends_well("dagster-daemon", "liveness-check"),
         }
         return checks[unit]
@@ -162,7 +173,7 @@ class Box:
         found = units.unit(unit)
         said = ""
         for line in found.get("ExecStop", []):
-            done = self.run(line)
+            done = self.run(line, unit)
             said += done.stdout + done.stderr
             assert done.returncode == 0, said
         process = self.processes.pop(unit)
@@ -218,17 +229,18 @@ class Box:
     def port(self, name: str) -> int:
         return self.ports[name]
 
+    def tls(self) -> ssl.SSLContext:
+        """What knows the proxy's certificate."""
+        return ssl.create_default_context(cafile=self.folder / "tls" / "server.crt")
+
     def get(self, server: str, path: str, **otherwise: Any) -> Answer:
         """Ask a server behind the proxy itself."""
         return _ask(http.client.HTTPConnection("127.0.0.1", self.port(server), timeout=60), path, **otherwise)
 
     def ask(self, door: str, path: str, who: str | None = None, body: object = None) -> Answer:
         """Ask through the proxy: at the door `operators` or `viewers`, as one of them or as nobody."""
-        context = ssl.create_default_context(cafile=self.folder / "tls" / "server.crt")
-        headers = {"content-type": "application/json"}
-        if who:
-            headers["authorization"] = "Basic " + base64.b64encode(":".join(LOGIN[who]).encode()).decode()
-        connection = http.client.HTTPSConnection("localhost", self.port(door), timeout=60, context=context)
+        headers = {"content-type": "application/json", **login_of(who)}
+        connection = http.client.HTTPSConnection("localhost", self.port(door), timeout=60, context=self.tls())
         return _ask(connection, path, headers=headers, body=None if body is None else json.dumps(body).encode())
 
     def graphql(self, query: str, **variables: Any) -> dict[str, Any]:
@@ -243,6 +255,13 @@ class Box:
         done = self.run(f"{VENV_ON_THE_BOX}/insiders status --json")
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
+
+
+def login_of(who: str | None) -> dict[str, str]:
+    """The header that a browser sends for an operator, a viewer or nobody."""
+    if who is None:
+        return {}
+    return {"authorization": "Basic " + base64.b64encode(":".join(LOGIN[who]).encode()).decode()}
 
 
 def _ask(connection: http.client.HTTPConnection, path: str, body: bytes | None = None, headers: Any = None) -> Answer:
@@ -374,6 +393,7 @@ def proxy(box: Box) -> Iterator[None]:
             capture_output=True,
         )
     ports = {"OPERATORS_PORT": "operators", "VIEWERS_PORT": "viewers", "WEB_PORT": "web", "READ_ONLY_PORT": "read_only"}
+    ports |= {"DASHBOARD_PORT": "dashboard"}
     configuration = subprocess.run(
         [DEPLOY / "bin" / "proxy-configuration"],
         env={**os.environ, **{name: str(box.port(port)) for name, port in ports.items()}},
@@ -409,7 +429,7 @@ def box_of(folder: Path, s3: S3, **settings: str) -> Iterator[Box]:
     with database_with_tls(folder / "database", certificate, key) as database, pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", s3.endpoint)
         subscriber = Subscriber.to_new_topic()
-        ports = {name: free_port() for name in ("code", "web", "read_only", "operators", "viewers")}
+        ports = {name: free_port() for name in ("code", "web", "read_only", "dashboard", "operators", "viewers")}
         password = f"dagsters{uuid.uuid4().hex}"
         secret = {"username": "dagster", "password": password, "host": "localhost", "port": database.port}
         arn = boto3.client("secretsmanager").create_secret(
@@ -440,6 +460,7 @@ def box_of(folder: Path, s3: S3, **settings: str) -> Iterator[Box]:
                 "CODE_SERVER_PORT": str(ports["code"]),
                 "WEB_PORT": str(ports["web"]),
                 "READ_ONLY_PORT": str(ports["read_only"]),
+                "DASHBOARD_PORT": str(ports["dashboard"]),
                 **settings,
             },
             s3,

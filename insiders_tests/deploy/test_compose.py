@@ -15,7 +15,7 @@ from insiders_tests.deploy.units import DEPLOY
 
 FILE = DEPLOY / "compose" / "compose.yaml"
 PROGRAMS = Path(sys.executable).parent
-SERVICES = {"migrate", "code", "web", "web-readonly", "daemon", "proxy"}
+SERVICES = {"migrate", "code", "web", "web-readonly", "dashboard", "daemon", "proxy"}
 
 
 def _composed() -> dict[str, Any]:
@@ -73,16 +73,16 @@ def test_no_container_is_given_the_engine_or_the_root_of_the_host() -> None:
             assert source.startswith(("/etc/insiders/", "/var/lib/insiders")), source
             # What is replaced as a whole is a folder: a mounted file would stay the old one.
             assert "htpasswd" not in source
-            assert isinstance(volume, dict) == source.startswith("/etc")
+            assert isinstance(volume, dict) or not source.startswith("/etc")
             assert not isinstance(volume, dict) or volume["read_only"] is True
 
 
 def test_nothing_but_the_proxy_is_published() -> None:
     assert {name for name, service in _services().items() if service.get("ports")} == {"proxy"}
     assert _services()["proxy"]["ports"] == ["443:443", "8443:8443"]
-    # It sees the web servers, and neither code server nor daemon.
+    # It sees the web servers and the dashboard, and neither code server nor daemon.
     seen = {name for name, service in _services().items() if "pages" in service["networks"]}
-    assert seen == {"proxy", "web", "web-readonly"} and _services()["proxy"]["networks"] == ["pages"]
+    assert seen == {"proxy", "web", "web-readonly", "dashboard"} and _services()["proxy"]["networks"] == ["pages"]
 
 
 def test_nothing_starts_before_the_database_is_brought_up_to_date() -> None:
@@ -107,11 +107,22 @@ def test_each_service_is_asked_whether_it_lives_by_what_its_image_has() -> None:
     checks = {name: service["healthcheck"]["test"] for name, service in _services().items() if name != "migrate"}
     assert checks["code"][1:4] == ["dagster", "api", "grpc-health-check"]
     assert checks["daemon"][1:] == ["dagster-daemon", "liveness-check"]
-    for name, port in (("web", 3000), ("web-readonly", 3001)):
+    for name, address in (
+        ("web", "3000/server_info"),
+        ("web-readonly", "3001/server_info"),
+        ("dashboard", "8501/pages/_stcore/health"),
+    ):
         program, dash, words = checks[name][1:]
-        assert (program, dash) == ("python", "-c") and f"127.0.0.1:{port}/server_info" in words
+        assert (program, dash) == ("python", "-c") and f"127.0.0.1:{address}'" in words
         compile(words, name, "exec")
     assert all(check[0] == "CMD" for check in checks.values())
+
+
+def test_the_dashboard_needs_the_warehouse_only_and_changes_nothing() -> None:
+    service = _services()["dashboard"]
+    assert "depends_on" not in service
+    assert service["command"][2].startswith("insiders ready --pages ") and " && exec insiders " in service["command"][2]
+    assert all(volume["read_only"] for volume in service["volumes"])
 
 
 def test_a_wrong_setting_ends_and_logs_do_not_fill_the_disk() -> None:
@@ -123,7 +134,8 @@ def test_a_wrong_setting_ends_and_logs_do_not_fill_the_disk() -> None:
 def test_settings_come_from_the_two_files_and_the_code_server_is_another_host() -> None:
     for name in SERVICES - {"proxy"}:
         service = _services()[name]
-        assert service["env_file"] == ["/etc/insiders/insiders.env", "/run/insiders/secrets.env"]
+        secret = [] if name == "dashboard" else ["/run/insiders/secrets.env"]
+        assert service["env_file"] == ["/etc/insiders/insiders.env", *secret]
         assert service["environment"]["CODE_SERVER_HOST"] == "code"
         assert service["image"].startswith("${IMAGE:?")
     assert "-h 0.0.0.0 -p 4000" in _services()["code"]["command"][2]

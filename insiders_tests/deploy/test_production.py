@@ -6,13 +6,20 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import boto3
+import psutil
 import psycopg
 import pytest
+import yaml
+from playwright.sync_api import expect, sync_playwright
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from insiders_assets.automation.notices import HEARTBEAT
 from insiders_assets.operations.status import STANDS
@@ -20,11 +27,13 @@ from insiders_tests.command import shop_files
 from insiders_tests.deploy import units
 from insiders_tests.deploy.production import (
     DAEMON,
+    DASHBOARD,
     LOGIN,
     NEEDED,
     QUICK,
     Box,
     box_of,
+    login_of,
     proxy,
     start_everything,
 )
@@ -77,7 +86,20 @@ def test_a_file_that_lands_becomes_a_report_by_nobodys_hand(box: Box) -> None:
 
 @pytest.mark.parametrize("door", ["operators", "viewers"])
 @pytest.mark.parametrize(
-    "path", ["/", "/graphql", "/asset-groups", "/server_info", "/favicon.png", "/dagit_info", "/runs/x"]
+    "path",
+    [
+        "/",
+        "/graphql",
+        "/asset-groups",
+        "/server_info",
+        "/favicon.png",
+        "/dagit_info",
+        "/runs/x",
+        "/pages/",
+        "/pages/members",
+        "/pages/_stcore/health",
+        "/pages/_stcore/stream",
+    ],
 )
 def test_without_a_login_every_page_and_graphql_answers_401(box: Box, door: str, path: str) -> None:
     assert box.ask(door, path).status == 401
@@ -88,6 +110,67 @@ def test_with_a_login_the_page_opens_and_a_viewer_has_no_key_for_the_operators_d
     assert '<div id="root"' in box.ask("operators", "/", "operators").body
     assert '<div id="root"' in box.ask("viewers", "/", "viewers").body
     assert box.ask("operators", "/", "viewers").status == 401
+
+
+DOORS = [("operators", "operators"), ("viewers", "operators"), ("viewers", "viewers")]
+
+
+@pytest.mark.parametrize(("door", "who"), DOORS)
+def test_with_a_login_the_pages_come_through_both_doors(box: Box, door: str, who: str) -> None:
+    assert box.ask(door, "/pages/_stcore/health", who).body == "ok"
+    for path in ("/pages/", "/pages/members"):
+        assert "<title>Streamlit</title>" in box.ask(door, path, who).body
+    script = re.search(r'src="\./(static/js/[^"]+)"', box.ask(door, "/pages/", who).body)[1]  # type: ignore[index]
+    answer = box.ask(door, f"/pages/{script}", who)
+    assert answer.status == 200 and "javascript" in answer.headers["Content-Type"]
+    assert box.ask("operators", "/pages/", "viewers").status == 401
+
+
+@pytest.mark.parametrize(("door", "who"), DOORS)
+def test_what_a_page_shows_comes_by_a_websocket_that_another_sites_page_cannot_open(
+    box: Box, door: str, who: str
+) -> None:
+    def opens(origin: str, as_whom: str | None = who) -> int:
+        address = f"wss://localhost:{box.port(door)}/pages/_stcore/stream"
+        login = login_of(as_whom)
+        try:
+            with connect(address, ssl=box.tls(), additional_headers=login, origin=origin, open_timeout=20) as socket:  # type: ignore[arg-type]
+                assert socket.response is not None
+                return socket.response.status_code
+        except InvalidStatus as refused:
+            return refused.response.status_code
+
+    own = f"https://localhost:{box.port(door)}"
+    assert (opens(own), opens("https://elsewhere.example"), opens("null")) == (101, 403, 403)
+    assert opens(own, None) == 401
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no chromium here")
+def test_a_viewers_browser_shows_pages_of_the_month_that_was_made(box: Box) -> None:
+    name, word = LOGIN["viewers"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        login = {"username": name, "password": word}
+        page = browser.new_context(ignore_https_errors=True, http_credentials=login).new_page()  # type: ignore[arg-type]
+        page.goto(f"https://localhost:{box.port('viewers')}/pages")
+        expect(page.get_by_role("heading", name="Overview", level=1)).to_be_visible(timeout=60_000)
+        expect(page.get_by_text("January 2024").first).to_be_visible()
+        expect(page.get_by_text("cannot be read just now")).to_have_count(0)
+        assert urlsplit(page.url).path == "/pages/"
+        page.goto(f"https://localhost:{box.port('viewers')}/pages/members")
+        expect(page.get_by_role("heading", name="Members", level=1)).to_be_visible(timeout=60_000)
+        browser.close()
+    # Its unit's limit is twice that.
+    assert psutil.Process(box.processes[DASHBOARD].pid).memory_info().rss < 500e6
+
+
+def test_the_dashboard_has_dagsters_login_nowhere_and_leaves_its_configuration_alone(box: Box) -> None:
+    process = psutil.Process(box.processes[DASHBOARD].pid)
+    assert "INSIDERS_INSTANCE" not in process.environ()
+    config = yaml.safe_load((box.home / "dagster" / "dagster.yaml").read_text("utf-8"))
+    assert config == yaml.safe_load((units.DEPLOY / "dagster.yaml").read_text("utf-8"))
+    assert not process.children(recursive=True)
 
 
 def test_the_read_only_server_shows_everything_and_refuses_a_mutation(box: Box) -> None:
@@ -144,6 +227,8 @@ def test_no_password_stands_in_logs_history_configuration_or_bucket(box: Box) ->
         texts[one["Key"]] = body.decode("utf-8", "replace")
     texts["instance page"] = box.ask("operators", "/graphql", "operators", {"query": "{ instance { info } }"}).body
     texts["processes"] = "\n".join(" ".join(process.args) for process in box.processes.values())
+    texts["the dashboard's process"] = " ".join(psutil.Process(box.processes[DASHBOARD].pid).cmdline())
+    assert "streamlit" in texts["the dashboard's process"]
     words = [secret, *(word for _, word in LOGIN.values())]
     words += [base64.b64encode(":".join(login).encode()).decode() for login in LOGIN.values()]
     found = {name: word for name, text in texts.items() for word in words if word in text}
@@ -159,17 +244,17 @@ def test_the_doctor_names_every_part_and_no_password(box: Box) -> None:
     assert not ADDRESS_WITH_PASSWORD.search(done.stdout)
 
 
-@pytest.mark.parametrize("unit", ["insiders-migrate", "insiders-code"])
+@pytest.mark.parametrize("unit", ["insiders-migrate", "insiders-code", DASHBOARD])
 def test_a_unit_with_a_missing_variable_does_not_start_and_says_which(box: Box, unit: str) -> None:
     before = [line for line in units.unit(unit)["ExecStartPre"] if "insiders ready" in line]
     assert before
-    done = box.run(before[0], INSIDERS_LAKE="")
+    done = box.run(before[0], unit, INSIDERS_LAKE="")
     assert done.returncode == 3
     assert "INSIDERS_LAKE is not set" in done.stderr
     assert "insiders.env.example" in done.stderr
 
 
 def test_everything_stops_in_order_and_at_once_where_nothing_runs(box: Box) -> None:
-    for unit in (DAEMON, "insiders-web-readonly", "insiders-web", "insiders-code"):
+    for unit in (DAEMON, DASHBOARD, "insiders-web-readonly", "insiders-web", "insiders-code"):
         box.stop(unit)
     assert json.dumps(box.status())  # the data need none of them

@@ -35,6 +35,7 @@ PATHS = ["/", "/graphql", "/server_info", "/assets/insiders_report", "/_next/sta
 OLGA = ("olga", "olga's long password")
 VICTOR = ("victor", "victor's long password")
 DOORS = {"operators": "web", "viewers": "web-readonly"}
+PAGES = ["/pages/", "/pages/members", "/pages/static/js/index.js", "/pages/_stcore/health", "/pages/_stcore/stream"]
 QUERY = {"query": "{ version }"}
 
 
@@ -66,7 +67,8 @@ class Proxy:
 async def _echo(request: Request) -> JSONResponse:
     await request.body()
     told = {"server": request.app.state.name, "path": request.url.path, "headers": dict(request.headers)}
-    return JSONResponse(told)
+    # As Streamlit does.
+    return JSONResponse(told, headers={"Access-Control-Allow-Origin": "*"})
 
 
 async def _subscription(socket: WebSocket) -> None:
@@ -78,7 +80,8 @@ async def _subscription(socket: WebSocket) -> None:
 
 @contextlib.contextmanager
 def _web_server(name: str) -> Iterator[int]:
-    routes = [WebSocketRoute("/graphql", _subscription), Route("/{path:path}", _echo, methods=["GET", "POST"])]
+    sockets = [WebSocketRoute(path, _subscription) for path in ("/graphql", "/pages/_stcore/stream")]
+    routes = [*sockets, Route("/{path:path}", _echo, methods=["GET", "POST"])]
     app = Starlette(routes=routes)
     app.state.name = name
     port = free_port()
@@ -130,10 +133,10 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     (folder / "logins").mkdir()
     _script("add-user", "operators", OLGA[0], said=f"{OLGA[1]}\n", FOLDER=str(folder / "logins"))
     _script("add-user", "viewers", VICTOR[0], said=f"{VICTOR[1]}\n", FOLDER=str(folder / "logins"))
-    with _web_server("web") as web, _web_server("web-readonly") as read_only:
+    with _web_server("web") as web, _web_server("web-readonly") as read_only, _web_server("dashboard") as pages:
         doors = {door: free_port() for door in DOORS}
         ports = {"OPERATORS_PORT": doors["operators"], "VIEWERS_PORT": doors["viewers"]}
-        ports |= {"WEB_PORT": web, "READ_ONLY_PORT": read_only}
+        ports |= {"WEB_PORT": web, "READ_ONLY_PORT": read_only, "DASHBOARD_PORT": pages}
         text = _script("proxy-configuration", **{name: str(port) for name, port in ports.items()})
         (folder / "nginx.conf").write_text(text.replace("/etc/insiders", str(folder)))
         with (folder / "errors").open("wb") as errors:
@@ -154,7 +157,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
 
 
 @pytest.mark.parametrize("door", DOORS)
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", [*PATHS, *PAGES])
 def test_without_a_login_nothing_is_answered_but_401(proxy: Proxy, door: str, path: str) -> None:
     for answer in (
         proxy.get(door, path),
@@ -171,6 +174,26 @@ def test_with_a_login_each_door_leads_to_its_own_server(proxy: Proxy, door: str,
     answer = proxy.get(door, path, auth=OLGA)
     assert answer.status_code == 200
     assert (answer.json()["server"], answer.json()["path"]) == (DOORS[door], path)
+
+
+@pytest.mark.parametrize(("door", "login"), [("operators", OLGA), ("viewers", OLGA), ("viewers", VICTOR)])
+@pytest.mark.parametrize("path", PAGES)
+def test_with_a_login_both_doors_lead_to_the_same_pages(
+    proxy: Proxy, door: str, login: tuple[str, str], path: str
+) -> None:
+    answer = proxy.get(door, path, auth=login)
+    assert answer.status_code == 200
+    assert (answer.json()["server"], answer.json()["path"]) == ("dashboard", path)
+    # Which Streamlit would let every site's page read.
+    assert "Access-Control-Allow-Origin" not in answer.headers
+    assert answer.headers["X-Frame-Options"] == "SAMEORIGIN"
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_the_pages_address_without_its_stroke_leads_there_through_a_tunnel_too(proxy: Proxy, door: str) -> None:
+    answer = proxy.get(door, "/pages", auth=OLGA, allow_redirects=False)
+    # Without host and port: a tunnel's end has another one.
+    assert (answer.status_code, answer.headers["Location"]) == (301, "/pages/")
 
 
 def test_a_viewer_looks_and_has_no_key_to_the_operators_door(proxy: Proxy) -> None:
@@ -208,12 +231,14 @@ def test_a_monitor_learns_that_the_proxy_lives_and_nothing_more(proxy: Proxy, do
     assert (answer.status_code, answer.text) == (200, "")
 
 
-def _socket(proxy: Proxy, door: str, login: tuple[str, str] | None, origin: str | None = None) -> str:
+def _socket(
+    proxy: Proxy, door: str, login: tuple[str, str] | None, origin: str | None = None, path: str = "/graphql"
+) -> str:
     headers = {}
     if login:
         headers["Authorization"] = requests.auth._basic_auth_str(*login)
     with connect(
-        proxy.address(door, "/graphql", "wss"),
+        proxy.address(door, path, "wss"),
         ssl=proxy.tls(),
         additional_headers=headers,
         origin=origin,  # type: ignore[arg-type]
@@ -229,6 +254,19 @@ def test_a_subscription_passes_as_a_websocket_with_a_login_only(proxy: Proxy) ->
     assert _socket(proxy, "viewers", VICTOR, proxy.address("viewers", "")) == "web-readonly: what happens?"
     with pytest.raises(InvalidStatus, match="401"):
         _socket(proxy, "operators", None)
+
+
+@pytest.mark.parametrize(("door", "login"), [("operators", OLGA), ("viewers", VICTOR)])
+def test_a_page_of_the_dashboard_is_fed_by_a_websocket_that_no_other_site_can_open(
+    proxy: Proxy, door: str, login: tuple[str, str]
+) -> None:
+    path, own = "/pages/_stcore/stream", proxy.address(door, "")
+    assert _socket(proxy, door, login, own, path) == "dashboard: what happens?"
+    for origin in ("https://elsewhere.example", "null", f"{own}.example", own[:-1]):
+        with pytest.raises(InvalidStatus, match="403"):
+            _socket(proxy, door, login, origin, path)
+    with pytest.raises(InvalidStatus, match="401"):
+        _socket(proxy, door, None, own, path)
 
 
 def test_another_sites_page_cannot_act_through_a_logged_in_browser(proxy: Proxy) -> None:
@@ -294,11 +332,13 @@ def test_a_new_login_counts_at_once_and_a_removed_one_no_more(proxy: Proxy) -> N
 
 
 def test_the_form_for_compose_is_understood_too(proxy: Proxy, tmp_path: Path) -> None:
-    text = _script("proxy-configuration", "--compose", WEB_PORT="1", READ_ONLY_PORT="1")
-    assert "server web:3000;" in text and "server web-readonly:3001;" in text and "127.0.0.1:" not in text
+    text = _script("proxy-configuration", "--compose", WEB_PORT="1", READ_ONLY_PORT="1", DASHBOARD_PORT="1")
+    assert "server web:3000;" in text and "server web-readonly:3001;" in text and "server dashboard:8501;" in text
+    assert "127.0.0.1:" not in text
     assert "access_log /dev/stdout audit;" in text and "syslog" not in text
     # The names are those of another network.
-    text = text.replace("server web:", "server 127.0.0.1:").replace("server web-readonly:", "server 127.0.0.1:")
+    for name in ("web", "web-readonly", "dashboard"):
+        text = text.replace(f"server {name}:", "server 127.0.0.1:")
     (tmp_path / "nginx.conf").write_text(text.replace("/etc/insiders", str(proxy.folder)))
     done = subprocess.run(_nginx(tmp_path, "-t"), capture_output=True, text=True, timeout=20)
     assert done.returncode == 0, done.stderr
@@ -316,13 +356,15 @@ def test_everything_that_the_template_asks_for_is_put_in() -> None:
 
 @needs_curl
 def test_a_page_of_many_files_opens_at_once_and_a_guesser_is_slowed_down(proxy: Proxy) -> None:
-    def codes(number: int, login: str | None) -> set[str]:
-        address = proxy.address("viewers", f"/chunk-[1-{number}].js")
+    def codes(number: int, login: str | None, under: str = "/") -> set[str]:
+        address = proxy.address("viewers", f"{under}chunk-[1-{number}].js")
         command = ["curl", "--silent", "--cacert", proxy.certificate, "--parallel", "--parallel-max", "60"]
         command += ["-o", "/dev/null", "-w", "%{http_code}\n", *(["--user", login] if login else []), address]
         return set(subprocess.run(command, capture_output=True, text=True, timeout=60).stdout.split())
 
+    # One of Dagster's, and two of the dashboard's.
     assert codes(300, ":".join(VICTOR)) == {"200"}
+    assert codes(120, ":".join(VICTOR), "/pages/static/js/") == {"200"}
     assert codes(200, None) == {"401", "429"}
     assert codes(700, f"{VICTOR[0]}:a guess") == {"401", "429"}
     assert proxy.get("viewers", "/healthz").status_code == 200

@@ -37,6 +37,7 @@ from dagster._daemon.types import DaemonHeartbeat
 
 from insiders_assets.cli import app
 from insiders_assets.settings import Settings
+from insiders_assets.storage.warehouse_schema import prepare_schema
 from insiders_tests.command import Said
 from insiders_tests.deploy.units import DEPLOY, ROOT
 from insiders_tests.servers import S3, tcp_postgres
@@ -97,7 +98,7 @@ def test_the_example_has_every_setting_of_production_with_a_sentence() -> None:
     # All but what comes from Secrets Manager.
     settings = {f"INSIDERS_{name.upper()}" for name in Settings.model_fields if name != "instance"}
     others = {"DAGSTER_HOME", "AWS_REGION", "AWS_DEFAULT_REGION", "CODE_SERVER_HOST", "CODE_SERVER_PORT"}
-    others |= {"WEB_PORT", "READ_ONLY_PORT", "OPERATORS_PORT", "VIEWERS_PORT"}
+    others |= {"WEB_PORT", "READ_ONLY_PORT", "DASHBOARD_PORT", "OPERATORS_PORT", "VIEWERS_PORT"}
     assert set(found) == settings | others
     assert Settings(layouts=json.loads(found["INSIDERS_LAYOUTS"])).layouts["shop"].columns["invoice_no"] == "Order"
 
@@ -244,7 +245,7 @@ def empty_server(postgres: dict[str, str]) -> Iterator[dict[str, str]]:
     with _as_master(postgres) as master:
         for name in ("insiders", "dagster"):
             master.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")  # type: ignore[arg-type]
-        for role in ("insiders", "insiders_reader", "insiders_maker", "dagster", "rds_iam", "landlord"):
+        for role in ("insiders", "metabase", "insiders_reader", "insiders_maker", "dagster", "rds_iam", "landlord"):
             master.execute(f"DROP ROLE IF EXISTS {role}")  # type: ignore[arg-type]
 
 
@@ -367,6 +368,30 @@ def test_insiders_can_become_somebody_who_only_reads(
         connection.execute("SELECT FROM of_mine")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("INSERT INTO of_mine VALUES (1)")
+
+
+@needs_psql
+@pytest.mark.parametrize("master", ["owner", "landlord"])
+def test_a_tool_of_ones_own_comes_in_as_the_runbook_says_and_only_reads(
+    request: pytest.FixtureRequest, empty_server: dict[str, str], master: str
+) -> None:
+    server = request.getfixturevalue("landlord") if master == "landlord" else empty_server
+    _well("bootstrap-database", said="a word\n", **server)
+    (made,) = re.findall(r"`(CREATE ROLE metabase [^`]+)`", (DEPLOY / "README.md").read_text("utf-8"))
+    with _as_master(server) as by_master:
+        by_master.execute(made.replace("'…'", "'of metabase'"))
+    with _as_master(empty_server) as owner:
+        owner.execute("ALTER ROLE insiders PASSWORD 'insiders'")
+    with _login(empty_server, "insiders", "insiders", "insiders") as connection:
+        # As the first run does.
+        prepare_schema(connection, [])
+    with _login(empty_server, "metabase", "of metabase", "insiders") as connection:
+        connection.execute("SELECT FROM insiders.published_versions")
+        for change in ("DELETE FROM insiders.published_versions", "CREATE TABLE insiders.mine (number int)"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(change)  # type: ignore[arg-type]
+    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+        _login(empty_server, "metabase", "of metabase", "dagster")
 
 
 @needs_psql
@@ -652,6 +677,20 @@ def test_a_unit_that_is_not_active_is_no_upgrade_that_went_well(box: Box) -> Non
     assert "systemctl restart insiders.target" in box.done[-1]
 
 
+def test_a_unit_that_a_release_has_not_is_asked_of_no_one_and_goes_on_the_way_back(box: Box) -> None:
+    first = box.release("current")
+    dashboard = box.root / "etc/systemd/system/insiders-dashboard.service"
+    for place in (box.root / "opt/insiders/current/app/systemd").rglob("insiders-dashboard.service*"):
+        shutil.rmtree(place) if place.is_dir() else place.unlink()
+    box.answer({"is-active --quiet insiders-dashboard": 3})
+    assert box.run("upgrade", "--image", "insiders:2").returncode == 1
+    # Of before the dashboard, and yet it has answered.
+    assert (box.release("previous"), dashboard.exists()) == (first, True)
+    back = box.run("rollback")
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert box.release("current") == first and not dashboard.exists()
+
+
 # What runs does not answer; what is started next does.
 STILL_BROKEN = {"--wait 420": 0, "--since": 1}
 
@@ -912,7 +951,12 @@ def liveness(tmp_path: Path) -> Callable[..., tuple[list[str], str]]:
             "systemctl",
             f'[ "$1" = restart ] && echo "$3" >> {asked}; case "$*" in *is-active*{inactive}*) exit 3 ;; esac; exit 0',
         )
-        dead = {"web": "*:3000/*", "web-readonly": "*:3001/*", "proxy": "*https://*:443/*"}.get(silent, "nothing")
+        dead = {
+            "web": "*:3000/*",
+            "web-readonly": "*:3001/*",
+            "dashboard": "*:8501/pages/_stcore/health*",
+            "proxy": "*https://*:443/*",
+        }.get(silent, "nothing")
         _stand_in(tmp_path / "programs", "curl", f'case "$*" in {dead}) exit 7 ;; esac')
         _stand_in(tmp_path / "programs", "dagster", f"exit {int(silent == 'code')}")
         _stand_in(tmp_path / "programs", "dagster-daemon", f"exit {int(silent == 'daemon')}")
@@ -924,7 +968,7 @@ def liveness(tmp_path: Path) -> Callable[..., tuple[list[str], str]]:
     return look
 
 
-@pytest.mark.parametrize("service", ["code", "web", "web-readonly", "daemon", "proxy"])
+@pytest.mark.parametrize("service", ["code", "web", "web-readonly", "dashboard", "daemon", "proxy"])
 def test_a_service_silent_three_times_in_a_row_is_restarted(liveness: Callable, service: str) -> None:
     assert [liveness(service)[0] for _ in range(4)] == [[], [], [f"insiders-{service}.service"], []]
 

@@ -15,7 +15,9 @@ from insiders_tests.deploy.units import DEPLOY, IMAGE, SYSTEMD, installed, setti
 needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="systemd-analyze is not on this machine (Debian's systemd)"
 )
-LONG_RUNNING = ["insiders-code", "insiders-web", "insiders-web-readonly", "insiders-daemon"]
+OF_DAGSTER = ["insiders-code", "insiders-web", "insiders-web-readonly", "insiders-daemon"]
+DASHBOARD = "insiders-dashboard"
+LONG_RUNNING = [*OF_DAGSTER, DASHBOARD]
 APPLICATION = ["insiders-secrets", "insiders-migrate", *LONG_RUNNING]
 # systemd's own scale: 0 is a service that can do nothing, 10 one that can do everything; "OK" ends at 4.9.
 # What is left is the work itself: IP to anywhere, unix sockets, memory that is written and run.
@@ -76,7 +78,7 @@ def test_there_is_exactly_one_daemon() -> None:
 
 
 def test_nothing_starts_before_the_database_is_brought_up_to_date() -> None:
-    for name in LONG_RUNNING:
+    for name in OF_DAGSTER:
         found = unit(name)
         for needed in ("insiders-secrets.service", "insiders-migrate.service"):
             assert needed in _words(found["Requires"]) and needed in _words(found["After"]), name
@@ -136,13 +138,43 @@ def test_a_container_that_was_left_does_not_hold_the_name(name: str) -> None:
 
 
 def test_settings_and_secrets_come_from_the_two_files() -> None:
-    for name in APPLICATION[1:]:
+    for name in ["insiders-migrate", *OF_DAGSTER]:
         assert unit(name)["EnvironmentFile"] == ["/etc/insiders/insiders.env", "/run/insiders/secrets.env"]
     secrets = unit("insiders-secrets")
     assert secrets["EnvironmentFile"] == ["/etc/insiders/insiders.env"]
     assert secrets["ExecStart"][0].endswith("insiders secrets --to /run/insiders/secrets.env --wait 1500")
     assert (secrets["RuntimeDirectory"], secrets["RuntimeDirectoryMode"]) == (["insiders"], ["0700"])
     assert secrets["RuntimeDirectoryPreserve"] == ["yes"]
+
+
+@pytest.mark.parametrize("in_container", [False, True])
+def test_the_dashboard_is_not_told_dagsters_login_and_does_not_wait_for_its_database(in_container: bool) -> None:
+    found = unit(DASHBOARD, in_container)
+    assert found["EnvironmentFile"] == [
+        "/etc/insiders/insiders.env",
+        *(["/etc/insiders/image.env"] if in_container else []),
+    ]
+    # bin/in-container hands on what it finds there.
+    assert found["InaccessiblePaths"] == ["-/run/insiders"]
+    assert "insiders-secrets.service" in _words(found["After"])
+    needed = _words([*found.get("Requires", []), *found["After"]])
+    assert "insiders-migrate.service" not in needed and "insiders-secrets.service" not in found.get("Requires", [])
+    assert any(line.endswith("insiders ready --pages --wait 300") for line in found["ExecStartPre"])
+
+
+def test_the_dashboard_changes_nothing_on_the_disk_and_takes_little_memory() -> None:
+    found = unit(DASHBOARD)
+    assert found["ProtectSystem"] == ["strict"]
+    assert not {"StateDirectory", "ReadWritePaths", "RuntimeDirectory"} & set(found)
+    assert found["MemoryMax"] == ["1G"] and _composed()["dashboard"]["mem_limit"] == "1g"
+
+
+def test_the_dashboard_listens_on_loopback_below_the_path_that_is_asked_and_proxied() -> None:
+    for in_container in (False, True):
+        told = unit(DASHBOARD, in_container)["ExecStart"][0]
+        assert told.endswith("insiders dashboard --host 127.0.0.1 --port ${DASHBOARD_PORT} --under /pages")
+    assert '/pages/_stcore/health"' in (DEPLOY / "bin" / "liveness").read_text("utf-8")
+    assert "location /pages/ {" in (DEPLOY / "proxy" / "nginx.conf.template").read_text("utf-8")
 
 
 def test_the_proxy_knows_the_ports_of_now_and_neither_a_password_nor_the_boxs_role() -> None:
@@ -210,8 +242,8 @@ def _command(line: str) -> str:
     """What is asked for, without where the program, the workspace and the others are."""
     line = line.split(" -- ", 1)[-1].removeprefix("/opt/insiders/venv/bin/")
     line = line.replace("/opt/insiders/app/production/", "/opt/insiders/app/")
-    line = re.sub(r" -h (\S+)", " -h HOST", line)
-    return re.sub(r" -p (\S+)", " -p PORT", line)
+    line = re.sub(r" (-h|--host) (\S+)", r" \1 HOST", line)
+    return re.sub(r" (-p|--port) (\S+)", r" \1 PORT", line)
 
 
 def _composed() -> dict[str, dict]:

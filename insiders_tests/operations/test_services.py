@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import stat
 import threading
 import time
@@ -21,6 +22,7 @@ import yaml
 from insiders_assets.assets.platform import open_platform, warehouse_elsewhere
 from insiders_assets.automation.jobs import STARTED_HERE
 from insiders_assets.errors import BusyError, SettingsError, StorageError, UnreachableError
+from insiders_assets.operations.dashboards import become_dashboard
 from insiders_assets.operations.doctor import examine
 from insiders_assets.operations.home import environment, instance_config, open_instance, prepare_home
 from insiders_assets.operations.services import check_variables, drain, ready, write_secrets
@@ -180,6 +182,28 @@ def test_a_database_that_does_not_come_ends_the_waiting_with_its_sentence(produc
         ready(production(**{name: address}), 2, said.append)
     assert 1.5 < time.monotonic() - began < 30
     assert "geheim" not in "".join(said) + str(refused.value)
+
+
+def test_before_the_pages_only_the_warehouse_is_asked_and_dagsters_configuration_stays(production: Callable) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
+    settings = production(instance=None, s3_endpoint=nobody)
+    ready(settings, 0, silent, pages=True)
+    assert not settings.home.exists()
+    with pytest.raises(SettingsError, match="INSIDERS_INSTANCE is not set"):
+        ready(settings, 0, silent)
+    with pytest.raises(SettingsError, match="INSIDERS_WAREHOUSE is not set"):
+        ready(production(instance=None, warehouse=None), 0, silent, pages=True)
+    address = f"postgresql://owner@127.0.0.1:{free_port()}/shop"
+    with pytest.raises(UnreachableError, match="nothing listens there"):
+        ready(production(instance=None, warehouse=address), 0, silent, pages=True)
+
+
+def test_the_dashboard_of_a_box_leaves_the_home_alone(production: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    became: list[list[str]] = []
+    monkeypatch.setattr(os, "execve", lambda program, command, environment: became.append(command))
+    settings = production(instance=None)
+    become_dashboard(settings, 8501, "127.0.0.1", "/pages")
+    assert became and not settings.home.exists()
 
 
 def test_a_bucket_that_does_not_answer_is_a_sentence(production: Callable) -> None:
