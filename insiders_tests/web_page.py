@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -40,6 +41,12 @@ class Page:
 
     process: subprocess.Popen
     url: str
+    told: Path
+
+    @property
+    def dashboard(self) -> str:
+        """The address of the dashboard that is served beside it."""
+        return re.search(r"The dashboard is at (\S+)", self.told.read_text())[1]  # type: ignore[index]
 
     def ask(self, query: str, **variables: Any) -> dict[str, Any]:
         """The data of a GraphQL answer."""
@@ -92,7 +99,7 @@ def page_of(home: Path, port: int) -> Iterator[Page]:
     with told.open("wb") as words:
         command = insiders("serve", "--home", str(home), "--port", str(port))
         process = subprocess.Popen(command, env=plain_environment(), stdout=words, stderr=subprocess.STDOUT)
-    page = Page(process, f"http://127.0.0.1:{port}")
+    page = Page(process, f"http://127.0.0.1:{port}", told)
     try:
         deadline = time.monotonic() + SECONDS_TO_START
         while page.url not in told.read_text():

@@ -29,14 +29,16 @@ class Dashboard:
 
 
 @contextlib.contextmanager
-def running_dashboard(home: Path, warehouse: str, **variables: str) -> Iterator[Dashboard]:
-    """A dashboard over the database behind a URL, ended with the block; `variables`: further settings."""
+def running_dashboard(home: Path, warehouse: str | None = None) -> Iterator[Dashboard]:
+    """A dashboard over the database behind a URL, or over that of the home; ended with the block."""
     port = free_port()
-    told = {"INSIDERS_HOME": str(home), "INSIDERS_WAREHOUSE": warehouse, "INSIDERS_PAGE": "https://dagster.example"}
+    told = {"INSIDERS_HOME": str(home), "INSIDERS_PAGE": "https://dagster.example"}
+    if warehouse:
+        told["INSIDERS_WAREHOUSE"] = warehouse
     home.mkdir(parents=True, exist_ok=True)
     with (home / "dashboard.log").open("wb") as log:
         process = subprocess.Popen(
-            insiders("dashboard", "--port", str(port)), env={**os.environ, **told, **variables}, stdout=log, stderr=log
+            insiders("dashboard", "--port", str(port)), env={**os.environ, **told}, stdout=log, stderr=log
         )
         try:
             url = f"http://127.0.0.1:{port}"

@@ -5,52 +5,45 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from benchmarks.warehouse import LAST, fill
 from insiders_assets.contracts.catalogue import PUBLISHED_TABLES, PUBLISHED_VIEWS
 from insiders_assets.dashboard import reading
 from insiders_assets.partitions import shift
-from insiders_assets.reporting.language import ENGLISH, LANGUAGES, PORTUGUESE, Language
+from insiders_assets.reporting.language import ENGLISH, LANGUAGES, Language
 from insiders_assets.storage.warehouse import Warehouse
 from insiders_tests.dashboard.serving import Dashboard, running_dashboard
+from insiders_tests.dashboard.visiting import (
+    PAGES,
+    PHONE,
+    SECONDS,
+    WIDE,
+    choose,
+    every_page_is_whole,
+    facts,
+    settle,
+    tiles_tell_the_facts,
+    visit,
+)
 from insiders_tests.servers import tcp_postgres
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no chromium here"),
 ]
-PAGES = ("", "members", "movement", "segments", "customer", "programme", "forecast", "health")
-TITLES = {
-    ENGLISH: ("Overview", "Members", "Movement", "Segments", "Customer", "Programme", "Forecast", "Data health"),
-    PORTUGUESE: (
-        "Visão geral",
-        "Membros",
-        "Movimento",
-        "Segmentos",
-        "Cliente",
-        "Programa",
-        "Previsão",
-        "Saúde dos dados",
-    ),
-}
 CUSTOMERS, MONTHS = 400, 4
-SECONDS = 30_000
 # What a screen reader would say of the element that has the keyboard.
 FOCUSED = """() => {
   const one = document.activeElement
   return (one.getAttribute('aria-label') || one.innerText || '').trim()
 }"""
-WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")
@@ -82,76 +75,20 @@ def page(browser: Browser) -> Iterator[Page]:
     opened.close()
 
 
-def visit(page: Page, dashboard: Dashboard, name: str = "", **asked: str) -> None:
-    """Open a page and wait until all of it is there."""
-    query = "&".join(f"{key}={value}" for key, value in asked.items())
-    page.goto(f"{dashboard.url}/{name}?{query}")
-    settle(page)
-
-
-def settle(page: Page) -> None:
-    """Wait until Streamlit has nothing to do and what stands there stays."""
-    expect(page.locator("h1").first).to_be_visible(timeout=SECONDS)
-    before, same = "", 0
-    while same < 3:
-        expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=SECONDS)
-        page.wait_for_timeout(150)
-        now = page.content()
-        same = same + 1 if now == before else 0
-        before = now
-
-
-def facts(warehouse: str, month: str) -> dict[str, tuple[float | None, str]]:
-    found = (
-        Warehouse(warehouse).read("SELECT key, value, unit FROM page_facts WHERE month = %s", [month], limit=5_000).rows
-    )
-    return {key: (value, unit) for key, value, unit in found}
-
-
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("width", [WIDE, PHONE], ids=["wide", "phone"])
 def test_every_page_is_whole_and_everybody_gets_through_it(
-    page: Page, dashboard: Dashboard, language: str, width: dict
+    page: Page, dashboard: Dashboard, language: str, width: ViewportSize
 ) -> None:
     page.set_viewport_size(width)
-    for name, title in zip(PAGES, TITLES[language], strict=True):
-        visit(page, dashboard, name, lang=language, customer="10001")
-        expect(page.locator("h1").first).to_have_text(title)
-        assert page.get_by_test_id("stException").count() == 0
-        assert page.locator("[data-testid=stAlertContentError]").count() == 0
-        # Tables scroll in themselves; the page does not.
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-        every_figure_leads_to_its_asset(page, name)
-        if width == WIDE:
-            found = Axe().run(page).response
-            serious = [one for one in found["violations"] if one["impact"] in ("serious", "critical")]
-            assert [(name, one["id"], one["nodes"][0]["html"][:200]) for one in serious] == []
-        if folder := os.environ.get("PICTURES_OF_PAGES"):
-            page.screenshot(path=f"{folder}/{name or 'overview'}.{language}.{width['width']}.png", full_page=True)
-
-
-def every_figure_leads_to_its_asset(page: Page, name: str) -> None:
-    addresses = [link.get_attribute("href") or "" for link in page.locator(".source a").all()]
-    figures = page.locator(".tile").count() + page.locator("table").count() + page.locator("figure").count()
-    assert 0 < figures == len(addresses), name
-    for address in addresses:
-        assert re.fullmatch(r"https://dagster\.example/assets/[a-z_]+\?partition=2024-12-01", address), address
+    every_page_is_whole(page, dashboard, language, LAST, "10001")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_figures_are_those_of_the_fact_table(
     page: Page, dashboard: Dashboard, warehouse: str, language: str
 ) -> None:
-    told = facts(warehouse, LAST.isoformat())
-    words, shown = Language(language), 0
-    for base in ("clusterable", "identified", "all"):
-        visit(page, dashboard, lang=language, of=base)
-        for tile in page.locator("[data-fact]").all():
-            key = tile.get_attribute("data-fact") or ""
-            if key in told:
-                assert tile.inner_text() == words.written(*told[key], "GBP"), key
-                shown += 1
-    assert shown >= 3 * 8
+    assert tiles_tell_the_facts(page, dashboard, Warehouse(warehouse), language, LAST) == 3 * 9
 
 
 def test_another_month_has_other_figures_and_the_address_says_which(
@@ -160,18 +97,12 @@ def test_another_month_has_other_figures_and_the_address_says_which(
     visit(page, dashboard)
     earlier = shift(LAST, -2)
     choose(page, "Month", f"{earlier:%B %Y}")
-    value, unit = facts(warehouse, earlier.isoformat())["members.count"]
+    value, unit = facts(Warehouse(warehouse), earlier)["members.count"]
     expect(page.locator("[data-fact='members.count']")).to_have_text(Language(ENGLISH).written(value, unit))
     assert f"month={earlier:%Y-%m}" in page.url
     page.reload()
     settle(page)
     expect(page.get_by_text(f"{earlier:%B %Y}; amounts in GBP")).to_be_visible()
-
-
-def choose(page: Page, label: str, option: str) -> None:
-    page.get_by_role("combobox", name=re.compile(label)).click()
-    page.get_by_role("option", name=option, exact=True).click()
-    settle(page)
 
 
 def test_the_language_can_be_changed_on_the_page(page: Page, dashboard: Dashboard) -> None:

@@ -56,6 +56,11 @@ def test_the_page_answers(shop_page: Page) -> None:
         assert answer.status == 200
 
 
+def test_the_dashboard_answers_beside_it(shop_page: Page) -> None:
+    with urllib.request.urlopen(f"{shop_page.dashboard}/_stcore/health", timeout=30) as answer:
+        assert answer.status == 200
+
+
 def test_the_page_knows_the_assets_and_the_months_of_its_home(shop_page: Page) -> None:
     told = shop_page.ask("{ assetNodes { assetKey { path } groupName description partitionKeys } }")["assetNodes"]
     assert {node["assetKey"]["path"][0] for node in told} == ASSETS
