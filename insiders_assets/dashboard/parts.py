@@ -39,7 +39,7 @@ TEXT, PROSE, MONTH, DAY, MOMENT, LINK = "text", "prose", "month", "day", "moment
 class Tile:
     """A number that is read first: what it is, and beside it what it was.
 
-    key: of the fact; asset: where it comes from; shade: a word of the style sheet.
+    key: of the fact, where it is one; asset: where it comes from.
     """
 
     label: Message

@@ -15,7 +15,7 @@ from insiders_assets.dashboard.parts import LINK, PROSE, Column, table
 from insiders_assets.dashboard.parts import MONTH as IN_MONTH
 from insiders_assets.dashboard.words import STATUS_WORDS
 from insiders_assets.domain.facts.fact import COUNT, CURRENCY, SHARE
-from insiders_assets.domain.messages import say
+from insiders_assets.domain.messages import Message, say
 
 EVERYBODY = say("all")
 ROWS_PER_PAGE, MOST_IN_FILE = 50, 100_000
@@ -83,10 +83,18 @@ def show(choices: Choices) -> None:
         every=lambda: [
             spoken(row, choices) for row in reading.unremembered(statement, *parameters, limit=MOST_IN_FILE)
         ],
-        note=say(
-            "{customers} customers, {inside} of them Insiders with {revenue} of gross revenue in the window.", **told
-        ),
+        note=_counted(counted["customers"], told, choices),
     )
+
+
+def _counted(customers: int, told: Mapping[str, str], choices: Choices) -> Message:
+    """How many there are, and whether the file has all of them."""
+    words = say(
+        "{customers} customers, {inside} of them Insiders with {revenue} of gross revenue in the window.", **told
+    )
+    if customers <= MOST_IN_FILE:
+        return words
+    return say("{words} The file has the first {most}.", words=words, most=choices.language.number(MOST_IN_FILE))
 
 
 def columns(choices: Choices) -> list[Column]:
