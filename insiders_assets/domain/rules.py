@@ -78,8 +78,8 @@ class Rule:
         return np.minimum.reduce(each) if self.connective == ALL else np.fmax.reduce(each)
 
     def moved(self, factor: float) -> Rule:
-        """The rule with every threshold moved: above 1 it is harder to fulfil, below 1 easier."""
-        moved = (Condition(one.feature, one.direction, one.kept(factor)) for one in self.conditions)
+        """The rule with every threshold moved, to six digits: above 1 it is harder to fulfil, below 1 easier."""
+        moved = (Condition(one.feature, one.direction, float(f"{one.kept(factor):.6g}")) for one in self.conditions)
         return Rule(tuple(moved), self.connective)
 
     @property

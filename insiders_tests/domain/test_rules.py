@@ -153,3 +153,4 @@ def test_a_rule_moved_is_harder_above_one_and_easier_below() -> None:
     assert both.moved(2).sql == "items >= 200 AND recency <= 15"
     assert both.moved(0.5).sql == "items >= 50 AND recency <= 60"
     assert both.moved(1) == both
+    assert Rule((items(2757),)).moved(1.1).sql == "items >= 3032.7"

@@ -328,6 +328,12 @@ def test_who_stayed_is_who_kept_the_segments_name_wherever_it_stands() -> None:
     assert {"stayed: 5", "moved, came or went: 95"} <= set(told)
 
 
+def test_any_two_months_stand_above_their_sides() -> None:
+    told = words(alluvial(np.array([[3, 1]]), ["a"], ["a", "b"], ENGLISH, ("Mar 2024", "Dec 2024")))
+    assert {"Mar 2024", "Dec 2024"} <= set(told)
+    assert "last month" not in told
+
+
 def test_segments_without_customers_are_left_out() -> None:
     told = words(alluvial(np.array([[3, 0], [0, 0]]), ["here", "nobody"], ["here", "empty"], ENGLISH))
     assert told.count("here") == 2

@@ -17,6 +17,7 @@ from insiders_assets.dashboard.words import EVENT_WORDS
 from insiders_assets.domain.facts.fact import CURRENCY, CUSTOMERS
 from insiders_assets.domain.messages import Message, say
 from insiders_assets.reporting.content.matter import GONE, NOT_BEFORE
+from insiders_assets.reporting.language import Language
 from insiders_assets.reporting.pictures.flows import alluvial
 
 MOST_CALLED, MOST_EVENTS, MOST_IN_FILE = 20, 200, 100_000
@@ -56,14 +57,26 @@ def _flows(choices: Choices) -> None:
         now=choices.month,
     )
     title = say("From {before} to {now}", before=choices.before, now=choices.month)
-    picture(title, shows, choices, "group_movement", alluvial, counts, before, now)
+    heads = (choices.language.short_month(choices.before), choices.language.short_month(choices.month))
+    picture(title, shows, choices, "group_movement", flows, counts, before, now, heads)
     rows = [
         {"before": before[row], "now": now[column], "customers": int(counts[row, column])}
         for row, column in zip(*np.nonzero(counts), strict=True)
     ]
     rows.sort(key=lambda row: -row["customers"])
-    heads = [Column(say("Then"), "before"), Column(say("Now"), "now"), Column(say("Customers"), "customers", CUSTOMERS)]
-    table(say("From where to where"), heads, rows, choices, "group_movement", "movement")
+    columns_of_flows = [
+        Column(say("Then"), "before"),
+        Column(say("Now"), "now"),
+        Column(say("Customers"), "customers", CUSTOMERS),
+    ]
+    table(say("From where to where"), columns_of_flows, rows, choices, "group_movement", "movement")
+
+
+def flows(
+    counts: np.ndarray, before: Sequence[str], now: Sequence[str], heads: tuple[str, str], language: Language
+) -> bytes | None:
+    """Customers between two months that the reader has chosen."""
+    return alluvial(counts, before, now, language, heads)
 
 
 def _by_programme(found: Sequence[Mapping[str, Any]], choices: Choices) -> tuple[np.ndarray, list[str], list[str]]:

@@ -77,23 +77,36 @@ def _starts(customers: np.ndarray, between: float) -> np.ndarray:
     return np.cumsum(taken) - taken
 
 
-def alluvial(counts: np.ndarray, before: Sequence[str], now: Sequence[str], language: Language) -> bytes | None:
-    """Last month's segments at the left, this month's at the right, and customers between them as bands.
+def alluvial(
+    counts: np.ndarray,
+    before: Sequence[str],
+    now: Sequence[str],
+    language: Language,
+    heads: tuple[str, str] | None = None,
+) -> bytes | None:
+    """An earlier month's segments at the left, this month's at the right, and customers between them as bands.
 
     Parameters
     ----------
     counts: (b, n) customers. before, now: names of rows and of columns in the report's language, of any length and of
-    any characters; who is in a row and a column of one name has stayed.
+    any characters; who is in a row and a column of one name has stayed. heads: what stands above
+    both sides; last month and this one where left out.
 
     Grey bands stayed, blue ones moved; those too thin to be followed are faint. Segments without customers are left
     out. None where there are no customers at all.
     """
-    figure = alluvial_figure(counts, before, now, language)
+    figure = alluvial_figure(counts, before, now, language, heads)
     return None if figure is None else as_svg(figure)
 
 
 @report_style()
-def alluvial_figure(counts: np.ndarray, before: Sequence[str], now: Sequence[str], language: Language) -> Figure | None:
+def alluvial_figure(
+    counts: np.ndarray,
+    before: Sequence[str],
+    now: Sequence[str],
+    language: Language,
+    heads: tuple[str, str] | None = None,
+) -> Figure | None:
     """The picture of :func:`alluvial`, not yet written."""
     counts = np.asarray(counts)
     total = int(counts.sum())
@@ -106,10 +119,8 @@ def alluvial_figure(counts: np.ndarray, before: Sequence[str], now: Sequence[str
     # All bars, and the space between the bars of the side that has more of them, fill the room.
     spaces = BETWEEN_BARS * (max(len(left.labels), len(right.labels)) - 1)
     scale = (height - HEAD - FOOT - spaces) / total
-    inner = [
-        left.put(axes, -1, height, scale, language.tell(say("last month"))),
-        right.put(axes, 1, height, scale, language.tell(say("this month"))),
-    ]
+    first, second = heads or (language.tell(say("last month")), language.tell(say("this month")))
+    inner = [left.put(axes, -1, height, scale, first), right.put(axes, 1, height, scale, second)]
     stayed = _bands(axes, ribbons(counts, BETWEEN_BARS / scale), (before, now), inner, scale)
     _key(
         axes,
