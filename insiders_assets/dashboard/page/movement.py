@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -31,17 +32,17 @@ def show(choices: Choices) -> None:
     if choices.before is None:
         st.info(choices.tell(say("There is no earlier month to compare with.")))
     else:
-        _flows(choices)
+        _flows(choices, choices.before)
     _calls(choices)
     _events(choices)
 
 
-def _flows(choices: Choices) -> None:
+def _flows(choices: Choices, then: dt.date) -> None:
     found = reading.rows(
         "SELECT segment_before, segment_now, inside_before, inside_now, customers FROM page_movement "
         "WHERE month = %s AND month_before = %s",
         choices.month,
-        choices.before,
+        then,
     )
     if not found:
         st.info(choices.tell(say("So far apart months are not compared: choose one of the 24 before.")))
@@ -53,11 +54,11 @@ def _flows(choices: Choices) -> None:
     counts, before, now = sides
     shows = say(
         "Customers by where they stood in {before} and where they stand in {now}; the table below has the counts.",
-        before=choices.before,
+        before=then,
         now=choices.month,
     )
-    title = say("From {before} to {now}", before=choices.before, now=choices.month)
-    heads = (choices.language.short_month(choices.before), choices.language.short_month(choices.month))
+    title = say("From {before} to {now}", before=then, now=choices.month)
+    heads = (choices.language.short_month(then), choices.language.short_month(choices.month))
     picture(title, shows, choices, "group_movement", flows, counts, before, now, heads)
     rows = [
         {"before": before[row], "now": now[column], "customers": int(counts[row, column])}
