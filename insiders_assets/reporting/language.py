@@ -38,6 +38,12 @@ class Language:
         """The language's catalogue; of English an empty one."""
         return NullTranslations() if self.code == ENGLISH else _catalogue(str(self.locale))
 
+    @cached_property
+    def _marks(self) -> dict[int, str]:
+        """This language's marks for those of English: looked up once, since a million sentences ask for them."""
+        marks = self.locale.number_symbols["latn"]
+        return str.maketrans({",": marks["group"], ".": marks["decimal"]})
+
     def template(self, message: Message) -> str:
         """A message's template in this language, its places still empty."""
         return self.translations.gettext(message.template)
@@ -57,8 +63,7 @@ class Language:
 
     def numeral(self, written: Numeral) -> str:
         """A number that is already written, with this language's marks."""
-        marks = self.locale.number_symbols["latn"]
-        return written.translate(str.maketrans({",": marks["group"], ".": marks["decimal"]}))
+        return written.translate(self._marks)
 
     def number(self, value: float, decimals: int = 0) -> str:
         """A plain number: 1,234.50 or 1.234,50. What rounds to zero has no minus."""
