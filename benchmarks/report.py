@@ -50,6 +50,10 @@ NOT_READ = (
     "forecast_origins",
     "forecast_backtest",
     "insiders_report",
+    "programme_trials",
+    "member_list",
+    "group_movement",
+    "report_pictures",
 )
 # Their rows are few.
 NOT_DRAWN = ("programme_rule", "membership_policies", "holdout_plan", "group_comparisons", "forest_importances")

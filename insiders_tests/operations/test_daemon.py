@@ -130,6 +130,7 @@ def by_month(file: Path, folder: Path) -> list[Path]:
     return written
 
 
+@pytest.mark.timeout(1200)
 def test_months_that_arrive_while_it_is_served_get_their_reports(
     make_home: Callable[..., Path], s3: S3, tmp_path: Path
 ) -> None:
@@ -137,15 +138,15 @@ def test_months_that_arrive_while_it_is_served_get_their_reports(
     home = serving_home(make_home, bucket, NO_SEGMENTS)
     with page_of(home, free_port()) as page:
         bucket.put(files[0])
-        until(lambda: bucket.has_landed(files[0]), "the first file has not landed", 120, page)
+        until(lambda: bucket.has_landed(files[0]), "the first file has not landed", 240, page)
         for file in files[1:]:  # while the first month is being made
             bucket.put(file)
-        until(lambda: bucket.has_report("2024-03"), "the last month has no report", 180, page)
-        until(lambda: is_idle(page), "a run goes on", 60, page)
+        until(lambda: bucket.has_report("2024-03"), "the last month has no report", 480, page)
+        until(lambda: is_idle(page), "a run goes on", 180, page)
         told = runs(page)
         served = hashes_by_status(home)
     assert set(served.values()) == {(STANDS, content) for _, content in served.values()}
-    assert served == landed_and_run(make_home(NO_SEGMENTS), one_file(files, tmp_path / "whole.csv"), 180)
+    assert served == landed_and_run(make_home(NO_SEGMENTS), one_file(files, tmp_path / "whole.csv"), 480)
     assert {status for _, status in told} == {"SUCCESS"}
     # Each file once, each month once; the two files that came together in one go.
     assert (told["land", "SUCCESS"], told["monthly", "SUCCESS"]) == (3, 3)

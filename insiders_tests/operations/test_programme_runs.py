@@ -34,7 +34,8 @@ from insiders_tests.operations import shops
 from insiders_tests.operations.shops import Home, new_home
 from insiders_tests.servers import tcp_postgres
 
-pytestmark = pytest.mark.usefixtures("plain_environment")
+# Five months are made before the first test: minutes on a busy machine.
+pytestmark = [pytest.mark.usefixtures("plain_environment"), pytest.mark.timeout(1800)]
 
 SETTINGS = 3
 FIRST = dt.date(2024, 1, 1)
