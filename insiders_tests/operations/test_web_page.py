@@ -71,7 +71,7 @@ def test_the_lineage_shows_every_asset_in_its_group(tab: Tab, shop_page: Page) -
     groups: dict[str, list[str]] = {}
     for node in shop_page.ask("{ assetNodes { groupName assetKey { path } } }")["assetNodes"]:
         groups.setdefault(node["groupName"], []).append(node["assetKey"]["path"][-1])
-    assert set(groups) == {"lines", "customers", "segments", "programme", "comparisons", "forecast", "report"}
+    assert set(groups) == {"lines", "customers", "segments", "programme", "comparisons", "forecast", "report", "pages"}
     assert sorted(asset for assets in groups.values() for asset in assets) == sorted(ASSETS)
     assert draws(tab, "/asset-groups~", groups)
     # Each group by itself: with all of them opened the graph outgrows the window, and an asset in another group would
