@@ -36,7 +36,9 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         rule = rule_of(insiders_membership)
         valued = {name: rows[name].to_numpy("float64", na_value=np.nan) for name in (rule.features if rule else ())}
         reach = rule.reach(valued) if rule else np.full(len(rows), np.nan)
-        rows["reach"] = np.where(np.isfinite(reach), reach, np.nan)
+        # The rule holds for nobody who cannot be clustered, whatever the features say.
+        clusterable = rows["clusterable"].eq(True).to_numpy("bool", na_value=False)
+        rows["reach"] = np.where(np.isfinite(reach) & clusterable, reach, np.nan)
         names = [column.name for column in MEMBER_LIST.columns]
         return Made(rows[names], metadata={"customers": len(rows)})
 

@@ -37,7 +37,7 @@ MEMBER_LIST = Table(
             "reach",
             REAL,
             "How much of the rule in force is reached: 1 is just enough, 2 twice as much; of several conditions that "
-            "on which it hangs. Empty where the programme goes by rank, or the customer has no line in the window.",
+            "on which it hangs. Empty where the programme goes by rank, or the customer is not clusterable.",
             nullable=True,
         ),
         Column("segment_id", WHOLE, "Lasting id of the segment.", nullable=True),
