@@ -270,7 +270,7 @@ def test_one_month_alone_and_one_without_members_are_shown(browser: Browser, ope
                 "DELETE FROM insiders.member_list",
                 "UPDATE insiders.insiders_membership SET status = 'outside', event = NULL",
                 "DELETE FROM insiders.segment_profiles",
-                "DELETE FROM insiders.plotted_points",
+                "DELETE FROM insiders.report_pictures",
                 "DELETE FROM insiders.revenue_forecast",
                 "DELETE FROM insiders.programme_rule",
                 "DELETE FROM insiders.report_facts WHERE key !~ '^(members.count|base)'",
