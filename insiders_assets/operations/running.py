@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from insiders_assets.automation.run_records import record_runs
 from insiders_assets.checks.publishing import rows_differ
 from insiders_assets.contracts.catalogue import MONTHLY_TABLES, PUBLISHED_TABLES, PUBLISHED_VIEWS
 from insiders_assets.definitions import reach_of_assets
-from insiders_assets.errors import GapError, MissingMonthError, NoMonthYetError
+from insiders_assets.errors import GapError, InsidersError, MissingMonthError, NoMonthYetError
 from insiders_assets.operations.comparing import compare_if_due
 from insiders_assets.operations.executing import Progress, Tell, end_killed_runs, execute
 from insiders_assets.operations.home import only_one, open_instance, prepare_home
@@ -97,7 +98,9 @@ def run(settings: Settings, wanted: Wanted, today: dt.date, tell: Tell) -> Setti
             try:
                 _bring_up(platform, instance, reachable, wanted, tell)
             finally:
-                record_runs(platform, instance)
+                # What is not written now is written at the next look; it must not hide how the run ended.
+                with suppress(InsidersError):
+                    record_runs(platform, instance)
     if gap:
         raise gap
     return settings
