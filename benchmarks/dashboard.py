@@ -10,16 +10,14 @@ missed.
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,10 +26,11 @@ import psutil
 
 from benchmarks.warehouse import LAST, fill
 from insiders_assets.partitions import shift
+from insiders_tests.dashboard.serving import Dashboard, running_dashboard
+from insiders_tests.servers import tcp_postgres
 
 FIRST_BAR, WHOLE_BAR, MEMORY_BAR = 2.0, 4.0, 500
 PAGES = ("overview", "members", "movement", "segments", "customer", "programme", "forecast", "health")
-SECONDS_TO_START = 120
 
 
 @dataclass(frozen=True)
@@ -52,16 +51,15 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="Times that everybody looks at every page.")
     parser.add_argument("--warehouse", help="URL of one that is filled already.")
     wanted = parser.parse_args()
-    with _warehouse(wanted) as url, _dashboard(url) as (port, process):
-        visits = list(_everybody(port, wanted))
-        memory = sum(one.memory_info().rss for one in _family(process)) / 2**20
+    home = Path(tempfile.mkdtemp(prefix="insiders-"))
+    with _warehouse(wanted) as url, running_dashboard(home, url) as dashboard:
+        visits = list(_everybody(dashboard, wanted))
+        memory = sum(one.memory_info().rss for one in _family(dashboard.process)) / 2**20
     return _told(visits, memory, wanted)
 
 
 @contextmanager
 def _warehouse(wanted: argparse.Namespace) -> Iterator[str]:
-    from insiders_tests.servers import tcp_postgres
-
     if wanted.warehouse:
         yield wanted.warehouse
         return
@@ -75,52 +73,32 @@ def _warehouse(wanted: argparse.Namespace) -> Iterator[str]:
         yield url
 
 
-@contextmanager
-def _dashboard(url: str) -> Iterator[tuple[int, subprocess.Popen]]:
-    from insiders_tests.servers import free_port
-
-    port, home = free_port(), tempfile.mkdtemp(prefix="insiders-")
-    told = {**os.environ, "INSIDERS_HOME": home, "INSIDERS_WAREHOUSE": url, "INSIDERS_PAGE": "https://dagster.example"}
-    command = [str(Path(sys.executable).with_name("insiders")), "dashboard", "--port", str(port)]
-    process = subprocess.Popen(command, env=told, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + SECONDS_TO_START
-        while time.monotonic() < deadline:
-            with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2):
-                break
-            time.sleep(0.2)
-        yield port, process
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
 def _family(process: subprocess.Popen) -> list[psutil.Process]:
     own = psutil.Process(process.pid)
     return [own, *own.children(recursive=True)]
 
 
-def _everybody(port: int, wanted: argparse.Namespace) -> Iterator[Visit]:
+def _everybody(dashboard: Dashboard, wanted: argparse.Namespace) -> Iterator[Visit]:
     """Everybody opens every page, each in an order and of months of their own."""
     with ThreadPoolExecutor(wanted.people) as people:
-        for visits in people.map(lambda person: _one(port, person, wanted), range(wanted.people)):
+        for visits in people.map(lambda person: _one(dashboard, person, wanted), range(wanted.people)):
             yield from visits
 
 
-def _one(port: int, person: int, wanted: argparse.Namespace) -> list[Visit]:
+def _one(dashboard: Dashboard, person: int, wanted: argparse.Namespace) -> list[Visit]:
     own, visits = random.Random(person), []
     for _ in range(wanted.rounds):
         for page in own.sample(PAGES, len(PAGES)):
             month = shift(LAST, -own.randrange(max(wanted.months - 1, 1)))
             customer = 10_000 + own.randrange(1, wanted.customers)
             asked = f"month={month:%Y-%m}&lang={own.choice(('en', 'pt-BR'))}&customer={customer}"
-            visits.append(visit(port, page, asked))
+            visits.append(visit(dashboard, page, asked))
             # Somebody reads what has come.
             time.sleep(own.uniform(0.5, 2.0))
     return visits
 
 
-def visit(port: int, page: str, query: str) -> Visit:
+def visit(dashboard: Dashboard, page: str, query: str) -> Visit:
     """Open a page as a new visitor and take everything that comes.
 
     Raises
@@ -133,7 +111,9 @@ def visit(port: int, page: str, query: str) -> Visit:
 
     began = time.monotonic()
     first = None
-    with connect(f"ws://127.0.0.1:{port}/_stcore/stream", subprotocols=["streamlit"], max_size=None) as line:  # type: ignore[list-item]
+    with connect(
+        f"{dashboard.url.replace('http', 'ws', 1)}/_stcore/stream", subprotocols=["streamlit"], max_size=None
+    ) as line:  # type: ignore[list-item]
         asked = BackMsg()
         asked.rerun_script.query_string = query
         asked.rerun_script.page_name = "" if page == "overview" else page

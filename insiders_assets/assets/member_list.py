@@ -29,17 +29,18 @@ def build(partitions: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         much of the rule in force is reached: a tenth of the customers, so that a page can sort them at once."""
         rows = insiders_membership.frame()
         rows = rows[rows["status"].isin(INSIDE) | rows["event"].notna()]
-        for handle in (customer_features, customer_segments):
-            told = handle.frame()
-            told = told[told["customer_id"].isin(rows["customer_id"])].drop(columns="month")
-            rows = rows.merge(told, how="left", on="customer_id", validate="one_to_one")
         rule = rule_of(insiders_membership)
+        wanted = {column.name for column in MEMBER_LIST.columns} | {"clusterable", *(rule.features if rule else ())}
+        for handle in (customer_features, customer_segments):
+            names = [column.name for column in handle.table.columns if column.name in wanted and column.name != "month"]
+            told = handle.frame(names)
+            told = told[told["customer_id"].isin(rows["customer_id"])]
+            rows = rows.merge(told, how="left", on="customer_id", validate="one_to_one")
         valued = {name: rows[name].to_numpy("float64", na_value=np.nan) for name in (rule.features if rule else ())}
         reach = rule.reach(valued) if rule else np.full(len(rows), np.nan)
         # The rule holds for nobody who cannot be clustered, whatever the features say.
         clusterable = rows["clusterable"].eq(True).to_numpy("bool", na_value=False)
         rows["reach"] = np.where(np.isfinite(reach) & clusterable, reach, np.nan)
-        names = [column.name for column in MEMBER_LIST.columns]
-        return Made(rows[names], metadata={"customers": len(rows)})
+        return Made(rows[[column.name for column in MEMBER_LIST.columns]], metadata={"customers": len(rows)})
 
     return member_list

@@ -20,7 +20,7 @@ import dagster as dg
 
 from insiders_assets.assets.platform import Platform, open_platform
 from insiders_assets.automation.jobs import is_started_here
-from insiders_assets.automation.run_records import found_by
+from insiders_assets.automation.run_records import checks_of, found_by
 from insiders_assets.checks.publishing import last_report_missing
 from insiders_assets.errors import InsidersError
 from insiders_assets.settings import Settings, load_settings
@@ -163,9 +163,7 @@ def _why(instance: dg.DagsterInstance, record: dg.EventLogRecord) -> str:
 
 def _warnings(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[Trouble]:
     """The checks of a run that did not hold."""
-    kind = dg.DagsterEventType.ASSET_CHECK_EVALUATION
-    for record in instance.get_records_for_run(run.run_id, of_type=kind).records:
-        check = record.event_log_entry.get_dagster_event().asset_check_evaluation_data
+    for _, check in checks_of(instance, run):
         if not check.passed:
             words = ". ".join(filter(None, (check.asset_key.to_user_string(), check.description, found_by(check))))
             yield Trouble(run.run_id, run.job_name, _subject(run), words, check.check_name)

@@ -24,7 +24,6 @@ from insiders_assets.settings import Settings, load_settings
 # Of one look, newest first; a longer history is written in several.
 MOST_RUNS = 100
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-KINDS = {dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.ASSET_CHECK_EVALUATION}
 LONGEST_WORDS = 200
 
 
@@ -59,10 +58,9 @@ def record_runs(platform: Platform, instance: dg.DagsterInstance) -> int:
     ended = instance.get_runs(dg.RunsFilter(statuses=ENDED), limit=MOST_RUNS)
     fresh = [run for run in ended if run.run_id not in written]
     for run in fresh:
-        records = instance.get_records_for_run(run.run_id, of_type=KINDS).records
         # The checks last: they say that the run is written.
-        _publish(platform, RUN_ASSETS, run.run_id, _made(run, records))
-        _publish(platform, RUN_CHECKS, run.run_id, _checked(run, records))
+        _publish(platform, RUN_ASSETS, run.run_id, _made(instance, run))
+        _publish(platform, RUN_CHECKS, run.run_id, _checked(instance, run))
     return len(fresh)
 
 
@@ -74,12 +72,10 @@ def _publish(platform: Platform, table: Table, run_id: str, rows: Iterable[dict[
     platform.warehouse.publish(table, run_id, data, version=said[:24], content_hash=said)
 
 
-def _made(run: dg.DagsterRun, records: Iterable[dg.EventLogRecord]) -> Iterator[dict[str, Any]]:
-    for record in records:
-        event = record.event_log_entry.dagster_event
-        if event is None or event.event_type != dg.DagsterEventType.ASSET_MATERIALIZATION:
-            continue
-        made = event.step_materialization_data.materialization
+def _made(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[dict[str, Any]]:
+    kind = dg.DagsterEventType.ASSET_MATERIALIZATION
+    for record in instance.get_records_for_run(run.run_id, of_type=kind).records:
+        made = record.event_log_entry.get_dagster_event().step_materialization_data.materialization
         told = {name: value.value for name, value in made.metadata.items()}
         yield {
             "run_id": run.run_id,
@@ -94,12 +90,8 @@ def _made(run: dg.DagsterRun, records: Iterable[dg.EventLogRecord]) -> Iterator[
         }
 
 
-def _checked(run: dg.DagsterRun, records: Iterable[dg.EventLogRecord]) -> Iterator[dict[str, Any]]:
-    for record in records:
-        event = record.event_log_entry.dagster_event
-        if event is None or event.event_type != dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-            continue
-        check = event.asset_check_evaluation_data
+def _checked(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[dict[str, Any]]:
+    for record, check in checks_of(instance, run):
         yield {
             "run_id": run.run_id,
             "asset": check.asset_key.to_user_string(),
@@ -111,6 +103,13 @@ def _checked(run: dg.DagsterRun, records: Iterable[dg.EventLogRecord]) -> Iterat
             "description": check.description,
             "found": found_by(check) or None,
         }
+
+
+def checks_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[tuple[dg.EventLogRecord, Any]]:
+    """What each check of a run said, with the record that has it."""
+    kind = dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    for record in instance.get_records_for_run(run.run_id, of_type=kind).records:
+        yield record, record.event_log_entry.get_dagster_event().asset_check_evaluation_data
 
 
 def found_by(check: Any) -> str:

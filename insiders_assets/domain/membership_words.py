@@ -24,7 +24,7 @@ NOT_THERE = say("no longer among the clusterable customers of the window")
 
 def rule_in_words(rule: Rule) -> Message:
     """The rule: "at least 2,759 items bought and at most 90 days since the last purchase"."""
-    return joined(AND if rule.connective == ALL else OR, [_said(one) for one in rule.conditions])
+    return _all_of(rule, [_said(one) for one in rule.conditions])
 
 
 def _said(condition: Condition) -> Message:
@@ -109,9 +109,8 @@ class Speaker:
         way = say("out after a month {below}", below=below)
         if months > 1:
             way = say("out after {months} months in a row {below}", months=str(months), below=below)
-        return (
-            say("{way} ({months} so far)", way=way, months=str(standing.months_short)) if standing.months_short else way
-        )
+        short = standing.months_short
+        return say("{way} ({months} so far)", way=way, months=str(short)) if short else way
 
     def _below(self) -> Message:
         if self.in_force.rule is None:
@@ -129,18 +128,13 @@ def _version(version: str) -> Message:
 
 def by_hand(word: Override) -> Message:
     """A person's word."""
-    told = {"reason": word.reason, **({"until": f"{word.until:%Y-%m}"} if word.until else {})}
-    if word.kind == INCLUDE:
-        return (
-            say("included by hand until {until}: {reason}", **told)
-            if word.until
-            else say("included by hand: {reason}", **told)
-        )
-    return (
-        say("excluded by hand until {until}: {reason}", **told)
-        if word.until
-        else say("excluded by hand: {reason}", **told)
-    )
+    included, told = word.kind == INCLUDE, {"reason": word.reason}
+    if word.until is None:
+        return say("included by hand: {reason}", **told) if included else say("excluded by hand: {reason}", **told)
+    told["until"] = f"{word.until:%Y-%m}"
+    if included:
+        return say("included by hand until {until}: {reason}", **told)
+    return say("excluded by hand until {until}: {reason}", **told)
 
 
 def moved_most(

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import datetime as dt
 
+from insiders_assets.contracts.pages import PNG, SVG
 from insiders_assets.reporting.language import ENGLISH
 
 HTML, PDF, MARKDOWN = "html", "pdf", "md"
 FORMATS = (HTML, PDF, MARKDOWN)
-PICTURE_FORMS = ("svg", "png")
+PICTURE_FORMS = (SVG, PNG)
 
 
 def file_of(month: dt.date, language: str, form: str) -> str:
@@ -37,7 +38,7 @@ def belongs_to_report(file: str, month: dt.date) -> bool:
 
 def kind_of(picture: bytes) -> str:
     """What a picture is: png or svg."""
-    return "png" if picture.startswith(b"\x89PNG") else "svg"
+    return PNG if picture.startswith(b"\x89PNG") else SVG
 
 
 def _stem(month: dt.date, language: str) -> str:
