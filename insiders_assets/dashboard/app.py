@@ -104,13 +104,9 @@ def _banner(choices: Choices, months: list[dt.date]) -> None:
             last=months[0],
         )
         st.warning(choices.tell(words))
-    failing = reading.rows(
-        "SELECT check_name FROM page_checks WHERE partition = %s AND NOT passed ORDER BY check_name",
-        choices.month.isoformat(),
-    )
+    failing = sorted({one["check_name"] for one in reading.checks_of(choices.month) if not one["passed"]})
     if failing:
-        names = ", ".join(dict.fromkeys(row["check_name"] for row in failing))
-        words = say("Checks of {month} that do not hold: {checks}.", month=choices.month, checks=names)
+        words = say("Checks of {month} that do not hold: {checks}.", month=choices.month, checks=", ".join(failing))
         st.warning(choices.tell(words))
 
 

@@ -6,7 +6,7 @@ Belongs here: the selectors and the address that holds them. Does not belong her
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +41,7 @@ class Choices:
         """Where Dagster shows an asset of the month; None where nobody has said where Dagster's page is."""
         return f"{self.dagster}/assets/{asset}?partition={self.month}" if self.dagster else None
 
-    def in_language(self, row: dict[str, Any], column: str) -> str | None:
+    def in_language(self, row: Mapping[str, Any], column: str) -> str | None:
         """A column that a table has in both languages: `column_en` (or plain `column`) and `column_pt`."""
         if self.language.code == ENGLISH:
             return row.get(f"{column}_en", row.get(column))
@@ -59,9 +59,7 @@ def chosen_language() -> Language:
 def choose(months: Sequence[dt.date], language: Language) -> Choices:
     """Draw the selectors at the side; `months` are those that have a report, the last one first."""
     tell, side = language.tell, st.sidebar
-    side.selectbox(
-        tell(say("Language")), LANGUAGES, format_func=lambda code: NAMES[code], key=LANGUAGE, on_change=_remember
-    )
+    side.selectbox(tell(say("Language")), LANGUAGES, format_func=lambda code: NAMES[code], key=LANGUAGE)
     month = _month(MONTH, tell(say("Month")), months, language)
     earlier = [one for one in months if one < month]
     before = _month(BEFORE, tell(say("Compare with")), earlier, language) if earlier else None

@@ -13,7 +13,6 @@ import datetime as dt
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from importlib import resources
 from typing import Any
 
@@ -25,13 +24,12 @@ from insiders_assets.dashboard import reading
 from insiders_assets.dashboard.choices import Choices
 from insiders_assets.domain.messages import Message, say
 from insiders_assets.reporting.csv_text import as_csv
-from insiders_assets.reporting.language import Language
+from insiders_assets.reporting.files import kind_of
 
 NOTHING = "–"
 NO_ROWS = say("There is nothing to show.")
-# matplotlib has one state for all threads.
-_DRAWING = threading.Lock()
-KINDS = {SVG: "svg+xml", PNG: "png"}
+# Held by whoever draws: matplotlib has one state for all threads.
+DRAWING = threading.Lock()
 TEXT, PROSE, MONTH, DAY, MOMENT, LINK = "text", "prose", "month", "day", "moment", "link"
 
 
@@ -77,7 +75,7 @@ def written(value: Any, kind: str, choices: Choices) -> str:
         return f"{value:%Y-%m-%d %H:%M}"
     if isinstance(value, dt.date) or kind in (TEXT, PROSE, LINK):
         return str(value)
-    return choices.language.written(float(value) if isinstance(value, Decimal) else value, kind)
+    return choices.language.written(value, kind)
 
 
 def tiles(told: Sequence[Tile], choices: Choices) -> None:
@@ -152,37 +150,23 @@ def report_picture(title: Message, shows: Message, choices: Choices, asset: str,
         name,
     )
     for one in found:
-        content = one["content"] if one["form"] == PNG else base64.b64encode(one["content"].encode()).decode()
-        _figure(title, shows, choices, asset, f"data:image/{KINDS[one['form']]};base64,{content}")
+        drawn = base64.b64decode(one["content"]) if one["form"] == PNG else one["content"].encode()
+        picture(title, shows, choices, asset, drawn)
 
 
-def picture(
-    title: Message, shows: Message, choices: Choices, asset: str, draw: Callable[..., bytes | None], *what: Any
-) -> None:
-    """A picture of what the reader has chosen: `draw(*what, language)`, an SVG, drawn once and kept until something
-    else is published."""
-    name = f"{draw.__module__}.{draw.__name__}"
-    drawn = _drawn(reading.published_last(), name, choices.language.code, draw, what)
-    if drawn is not None:
-        _figure(title, shows, choices, asset, drawn)
-
-
-def _figure(title: Message, shows: Message, choices: Choices, asset: str, address: str) -> None:
+def picture(title: Message, shows: Message, choices: Choices, asset: str, drawn: bytes | None) -> None:
+    """A picture, PNG or SVG, with words for whoever cannot see it; nothing where nothing was drawn."""
+    if drawn is None:
+        return
+    kind = {SVG: "svg+xml", PNG: "png"}[kind_of(drawn)]
     st.html(
         Markup('<figure><h3>{title}</h3><img alt="{shows}" src="{address}">{source}</figure>').format(
             title=choices.tell(title),
             shows=choices.tell(shows),
-            address=address,
+            address=f"data:image/{kind};base64,{base64.b64encode(drawn).decode()}",
             source=_source(asset, choices, "p"),
         )
     )
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def _drawn(published: str, name: str, language: str, _draw: Callable[..., bytes | None], what: Any) -> str | None:
-    with _DRAWING:
-        drawn = _draw(*what, Language(language))
-    return None if drawn is None else f"data:image/{KINDS[SVG]};base64,{base64.b64encode(drawn).decode()}"
 
 
 def _capital(words: str) -> str:

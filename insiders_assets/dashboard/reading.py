@@ -61,6 +61,16 @@ def facts_of(month: dt.date) -> Mapping[str, Row]:
     return {row["key"]: row for row in told}
 
 
+def checks_of(month: dt.date) -> list[Row]:
+    """What each check of a month said last, those that do not hold first."""
+    return rows("SELECT * FROM page_checks WHERE partition = %s ORDER BY passed, asset, check_name", month.isoformat())
+
+
+def segments_of(month: dt.date) -> list[Row]:
+    """The segments of a month, best first."""
+    return rows("SELECT * FROM page_segments WHERE month = %s ORDER BY cluster_rank", month)
+
+
 def months() -> list[dt.date]:
     """The months that have a report, the last one first."""
     return [row["month"] for row in rows("SELECT month FROM page_months ORDER BY month DESC")]

@@ -1,10 +1,18 @@
 """Words for what tables keep as names.
 
-Belongs here: statuses, events, families of features as a reader knows them. Does not belong here: sentences of a page.
+Belongs here: statuses, events, segments and customers as a reader knows them. Does not belong here: a page's sentences.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
 from insiders_assets.contracts.programme import EVENTS, GRACE, LEFT, MEMBER, OUTSIDE, PROVISIONAL
-from insiders_assets.domain.messages import say
+from insiders_assets.dashboard.choices import BASE, BEFORE, LANGUAGE, MONTH, Choices
+from insiders_assets.dashboard.parts import LINK, Column
+from insiders_assets.domain.messages import Message, say
 
 STATUS_WORDS = {
     OUTSIDE: say("outside"),
@@ -21,3 +29,37 @@ EVENT_WORDS = {
     RETURN: say("back from grace"),
     OVERRIDE: say("by a person's word"),
 }
+
+
+def spoken(row: Mapping[str, Any], choices: Choices) -> dict[str, Any]:
+    """A row of page_members or page_customers with its words in the reader's language."""
+
+    def named(words: Mapping[str, Message], name: str | None) -> str | None:
+        return choices.tell(words[name]) if name else None
+
+    return {
+        **row,
+        "status_words": named(STATUS_WORDS, row["status"]),
+        "event_words": named(EVENT_WORDS, row["event"]),
+        "segment": choices.in_language(row, "segment"),
+        "needs_words": choices.in_language(row, "needs"),
+        "reason_words": choices.in_language(row, "reason"),
+        "moved_words": choices.in_language(row, "moved_most"),
+    }
+
+
+def segment_name(row: Mapping[str, Any], choices: Choices) -> str:
+    """A segment of page_segments as a reader knows it: its number and its name."""
+    return f"{row['segment_id']}. {choices.in_language(row, 'name')}"
+
+
+def customer_column(choices: Choices) -> Column:
+    """The column with a customer's number, which leads to their page with the choices of this one."""
+    kept = {MONTH: f"{choices.month:%Y-%m}", LANGUAGE: choices.language.code, BASE: choices.base}
+    if choices.before:
+        kept[BEFORE] = f"{choices.before:%Y-%m}"
+
+    def address(row: Mapping[str, Any]) -> str:
+        return f"customer?{urlencode({'customer': row['customer_id'], **kept})}"
+
+    return Column(say("Customer"), "customer_id", LINK, address)

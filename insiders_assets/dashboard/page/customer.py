@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import datetime as dt
 
 import streamlit as st
 
 from insiders_assets.dashboard import reading
 from insiders_assets.dashboard.choices import Choices
-from insiders_assets.dashboard.page.members import customer_address
-from insiders_assets.dashboard.parts import DAY, LINK, PROSE, Column, Tile, table, tiles
-from insiders_assets.dashboard.parts import MONTH as IN_MONTH
+from insiders_assets.dashboard.parts import DAY, MONTH, NOTHING, PROSE, Column, Tile, table, tiles
 from insiders_assets.dashboard.reading import Row
-from insiders_assets.dashboard.words import EVENT_WORDS, STATUS_WORDS
+from insiders_assets.dashboard.words import customer_column, spoken
 from insiders_assets.domain.facts.fact import COUNT, CURRENCY
 from insiders_assets.domain.messages import say
 
@@ -29,36 +27,32 @@ def show(choices: Choices) -> None:
     if not asked:
         st.info(choices.tell(say("Write a customer's number, or the beginning of one.")))
         return
-    months = _months(asked, choices)
+    made = [month for month in reading.months() if month <= choices.month]
+    found = reading.rows(
+        "SELECT * FROM page_customers WHERE customer_id = %s AND month = ANY(%s) ORDER BY month DESC", asked, made
+    )
+    months = [spoken(row, choices) for row in found]
     if months:
-        _standing(months, choices)
+        _standing(months[0], choices)
         _history(months, choices)
-        _purchases(asked, choices)
+        _purchases(asked, made, choices)
     else:
         _others(asked, choices)
 
 
-def _months(customer: str, choices: Choices) -> list[Row]:
-    """The customer's months up to the chosen one, the last first."""
-    made = [month for month in reading.months() if month <= choices.month]
-    return reading.rows(
-        "SELECT * FROM page_customers WHERE customer_id = %s AND month = ANY(%s) ORDER BY month DESC", customer, made
-    )
-
-
-def _standing(months: list[Row], choices: Choices) -> None:
-    now, tell, language = months[0], choices.tell, choices.language
+def _standing(now: Row, choices: Choices) -> None:
+    tell, language = choices.tell, choices.language
     if now["month"] != choices.month:
         st.info(
             tell(say("No line in the window of {month}; shown as of {last}.", month=choices.month, last=now["month"]))
         )
-    status = tell(STATUS_WORDS[now["status"]]) if now["status"] else tell(say("not clusterable: seen on one day only"))
+    status = now["status_words"] or tell(say("not clusterable: seen on one day only"))
     since = tell(say("since {month}", month=now["since"])) if now["since"] else ""
-    money = language.written(_float(now["gross_revenue"]), CURRENCY, choices.currency)
+    money = language.written(now["gross_revenue"], CURRENCY, choices.currency)
     tiles(
         [
             Tile(say("Status"), status, "insiders_membership", "customer.status", since),
-            Tile(say("Segment"), choices.in_language(now, "segment") or "–", "customer_segments", "customer.segment"),
+            Tile(say("Segment"), now["segment"] or NOTHING, "customer_segments", "customer.segment"),
             Tile(say("Gross revenue in the window"), money, "customer_features", "customer.gross_revenue"),
             Tile(say("Purchases in the window"), language.written(now["purchases"], COUNT), "customer_features"),
             Tile(
@@ -68,7 +62,7 @@ def _standing(months: list[Row], choices: Choices) -> None:
         choices,
     )
     for label, words in (
-        (say("What would change it"), choices.in_language(now, "needs")),
+        (say("What would change it"), now["needs_words"]),
         (say("A person's word"), now["override_reason"]),
         (say("The rule in force"), now["rule"]),
     ):
@@ -76,19 +70,9 @@ def _standing(months: list[Row], choices: Choices) -> None:
             st.text(f"{tell(label)}: {words}")
 
 
-def _history(months: list[Row], choices: Choices) -> None:
-    rows = [
-        {
-            **row,
-            "segment": choices.in_language(row, "segment"),
-            "status_words": choices.tell(STATUS_WORDS[row["status"]]) if row["status"] else None,
-            "event_words": choices.tell(EVENT_WORDS[row["event"]]) if row["event"] else None,
-            "reason_words": choices.in_language(row, "reason"),
-        }
-        for row in months
-    ]
+def _history(rows: list[Row], choices: Choices) -> None:
     columns = [
-        Column(say("Month"), "month", IN_MONTH),
+        Column(say("Month"), "month", MONTH),
         Column(say("Status"), "status_words"),
         Column(say("What happened"), "event_words"),
         Column(say("Why"), "reason_words", PROSE),
@@ -100,8 +84,7 @@ def _history(months: list[Row], choices: Choices) -> None:
     table(say("Month by month"), columns, rows, choices, "customer_features", "customer_months")
 
 
-def _purchases(customer: str, choices: Choices) -> None:
-    made = [month for month in reading.months() if month <= choices.month]
+def _purchases(customer: str, made: list[dt.date], choices: Choices) -> None:
     found = reading.rows(
         "SELECT * FROM page_purchases WHERE customer_id = %s AND month = ANY(%s) "
         "ORDER BY invoice_date DESC, invoice_no",
@@ -132,9 +115,4 @@ def _others(asked: str, choices: Choices) -> None:
     if not found:
         st.info(choices.tell(say("No customer of {month} is called so, or begins so.", month=choices.month)))
         return
-    column = Column(say("Customer"), "customer_id", LINK, lambda row: customer_address(row["customer_id"], choices))
-    table(say("Customers that begin so"), [column], found, choices, "customer_features", "customers")
-
-
-def _float(value: Any) -> float | None:
-    return None if value is None else float(value)
+    table(say("Customers that begin so"), [customer_column(choices)], found, choices, "customer_features", "customers")

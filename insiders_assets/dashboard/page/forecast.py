@@ -8,8 +8,7 @@ import streamlit as st
 
 from insiders_assets.dashboard import reading
 from insiders_assets.dashboard.choices import Choices
-from insiders_assets.dashboard.parts import MONTH as IN_MONTH
-from insiders_assets.dashboard.parts import Column, report_picture, table
+from insiders_assets.dashboard.parts import MONTH, Column, report_picture, table
 from insiders_assets.dashboard.reading import Row
 from insiders_assets.domain.facts.fact import COUNT, CURRENCY, SHARE
 from insiders_assets.domain.facts.forecast import MODELS
@@ -45,7 +44,7 @@ def _fan(choices: Choices) -> None:
 
 def _months(choices: Choices, quoted: list[Row]) -> None:
     columns = [
-        Column(say("Month"), "period_start", IN_MONTH),
+        Column(say("Month"), "period_start", MONTH),
         Column(say("Model"), "words"),
         Column(say("Net revenue ({currency})", currency=choices.currency), "net_revenue", CURRENCY),
         Column(say("8 of 10 times from"), "net_lower_80", CURRENCY),
@@ -94,7 +93,7 @@ def _origins(choices: Choices) -> None:
         if (row["model"] in chosen if chosen else row["published"])
     ]
     columns = [
-        Column(say("Forecast made at the end of"), "origin", IN_MONTH),
+        Column(say("Forecast made at the end of"), "origin", MONTH),
         Column(say("Model"), "words"),
         Column(say("Net revenue expected ({currency})", currency=choices.currency), "net_forecast", CURRENCY),
         Column(say("What came"), "net_actual", CURRENCY),

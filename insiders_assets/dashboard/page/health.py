@@ -22,9 +22,7 @@ def show(choices: Choices) -> None:
 
 
 def _checks(choices: Choices) -> None:
-    found = reading.rows(
-        "SELECT * FROM page_checks WHERE partition = %s ORDER BY passed, asset, check_name", choices.month.isoformat()
-    )
+    found = reading.checks_of(choices.month)
     columns = [
         Column(say("Asset"), "asset"),
         Column(say("Check"), "check_name"),

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
 
 import streamlit as st
 
 from insiders_assets.contracts.programme import INSIDE, LEFT, STATUSES
 from insiders_assets.dashboard import reading
-from insiders_assets.dashboard.choices import BASE, BEFORE, LANGUAGE, MONTH, Choices
-from insiders_assets.dashboard.parts import LINK, PROSE, Column, table
-from insiders_assets.dashboard.parts import MONTH as IN_MONTH
-from insiders_assets.dashboard.words import STATUS_WORDS
+from insiders_assets.dashboard.choices import Choices
+from insiders_assets.dashboard.parts import MONTH, PROSE, Column, table
+from insiders_assets.dashboard.words import STATUS_WORDS, customer_column, segment_name, spoken
 from insiders_assets.domain.facts.fact import COUNT, CURRENCY, SHARE
 from insiders_assets.domain.messages import Message, say
 
@@ -40,11 +38,11 @@ def show(choices: Choices) -> None:
         key="member_status",
         placeholder=tell(EVERYBODY),
     )
-    named = {row["segment_id"]: choices.in_language(row, "name") for row in _segments(choices)}
+    named = {row["segment_id"]: segment_name(row, choices) for row in reading.segments_of(choices.month)}
     segments = segment.multiselect(
         tell(say("Segment")),
         list(named),
-        format_func=lambda one: f"{one}. {named[one]}",
+        format_func=named.__getitem__,
         key="member_segment",
         placeholder=tell(EVERYBODY),
     )
@@ -65,7 +63,7 @@ def show(choices: Choices) -> None:
     told = {
         "customers": choices.language.number(counted["customers"]),
         "inside": choices.language.number(counted["inside"]),
-        "revenue": choices.language.money(float(counted["revenue"]), choices.currency),
+        "revenue": choices.language.money(counted["revenue"], choices.currency),
     }
     pages = max(1, -(-counted["customers"] // ROWS_PER_PAGE))
     page = 1
@@ -101,9 +99,9 @@ def columns(choices: Choices) -> list[Column]:
     """The columns of a list of members."""
     money = say("Gross revenue ({currency})", currency=choices.currency)
     return [
-        Column(say("Customer"), "customer_id", LINK, lambda row: customer_address(row["customer_id"], choices)),
+        customer_column(choices),
         Column(say("Status"), "status_words"),
-        Column(say("Since"), "since", IN_MONTH),
+        Column(say("Since"), "since", MONTH),
         Column(say("Segment"), "segment"),
         Column(money, "gross_revenue", CURRENCY),
         Column(say("Purchases"), "purchases", COUNT),
@@ -112,32 +110,6 @@ def columns(choices: Choices) -> list[Column]:
         Column(say("What would change it"), "needs_words", PROSE),
         Column(say("Why it changed this month"), "reason_words", PROSE),
     ]
-
-
-def spoken(row: Mapping[str, Any], choices: Choices) -> dict[str, Any]:
-    """A row of page_members with its words in the reader's language."""
-    plain = dict(row)
-    return plain | {
-        "status_words": choices.tell(STATUS_WORDS[row["status"]]),
-        "segment": choices.in_language(plain, "segment"),
-        "needs_words": choices.in_language(plain, "needs"),
-        "reason_words": choices.in_language(plain, "reason"),
-        "moved_words": choices.in_language(plain, "moved_most"),
-    }
-
-
-def customer_address(customer: str, choices: Choices) -> str:
-    """The address of a customer's page, with the choices of this one."""
-    kept = {MONTH: f"{choices.month:%Y-%m}", LANGUAGE: choices.language.code, BASE: choices.base}
-    if choices.before:
-        kept[BEFORE] = f"{choices.before:%Y-%m}"
-    return f"customer?{urlencode({'customer': customer, **kept})}"
-
-
-def _segments(choices: Choices) -> list[dict[str, Any]]:
-    return reading.rows(
-        "SELECT segment_id, name_en, name_pt FROM page_segments WHERE month = %s ORDER BY cluster_rank", choices.month
-    )
 
 
 def _plain(text: str) -> str:

@@ -12,16 +12,16 @@ import streamlit as st
 from insiders_assets.contracts.programme import GRACE, LEFT
 from insiders_assets.dashboard import reading
 from insiders_assets.dashboard.choices import Choices
-from insiders_assets.dashboard.page.members import columns, customer_address, spoken
-from insiders_assets.dashboard.parts import LINK, PROSE, Column, picture, table
-from insiders_assets.dashboard.words import EVENT_WORDS
+from insiders_assets.dashboard.page.members import MOST_IN_FILE, columns
+from insiders_assets.dashboard.parts import DRAWING, PROSE, Column, picture, table
+from insiders_assets.dashboard.words import customer_column, segment_name, spoken
 from insiders_assets.domain.facts.fact import CURRENCY, CUSTOMERS
 from insiders_assets.domain.messages import Message, say
 from insiders_assets.reporting.content.matter import GONE, NOT_BEFORE
 from insiders_assets.reporting.language import Language
 from insiders_assets.reporting.pictures.flows import alluvial
 
-MOST_CALLED, MOST_EVENTS, MOST_IN_FILE = 20, 200, 100_000
+MOST_CALLED, MOST_EVENTS = 20, 200
 INSIDE, OUTSIDE = say("Insiders"), say("everybody else")
 BY_PROGRAMME, BY_SEGMENT = "programme", "segment"
 VIEWS = {BY_PROGRAMME: say("in and out of the programme"), BY_SEGMENT: say("between segments")}
@@ -59,7 +59,8 @@ def _flows(choices: Choices, then: dt.date) -> None:
     )
     title = say("From {before} to {now}", before=then, now=choices.month)
     heads = (choices.language.short_month(then), choices.language.short_month(choices.month))
-    picture(title, shows, choices, "group_movement", flows, counts, before, now, heads)
+    drawn = _drawn(counts, before, now, heads, choices.language.code)
+    picture(title, shows, choices, "group_movement", drawn)
     rows = [
         {"before": before[row], "now": now[column], "customers": int(counts[row, column])}
         for row, column in zip(*np.nonzero(counts), strict=True)
@@ -73,11 +74,13 @@ def _flows(choices: Choices, then: dt.date) -> None:
     table(say("From where to where"), columns_of_flows, rows, choices, "group_movement", "movement")
 
 
-def flows(
-    counts: np.ndarray, before: Sequence[str], now: Sequence[str], heads: tuple[str, str], language: Language
+@st.cache_data(max_entries=64, show_spinner=False)
+def _drawn(
+    counts: np.ndarray, before: Sequence[str], now: Sequence[str], heads: tuple[str, str], language: str
 ) -> bytes | None:
-    """Customers between two months that the reader has chosen."""
-    return alluvial(counts, before, now, language, heads)
+    """Customers between two months that the reader has chosen; drawn once."""
+    with DRAWING:
+        return alluvial(counts, before, now, Language(language), heads)
 
 
 def _by_programme(found: Sequence[Mapping[str, Any]], choices: Choices) -> tuple[np.ndarray, list[str], list[str]]:
@@ -90,12 +93,8 @@ def _by_programme(found: Sequence[Mapping[str, Any]], choices: Choices) -> tuple
 
 
 def _by_segment(found: Sequence[Mapping[str, Any]], choices: Choices) -> tuple[np.ndarray, list[str], list[str]]:
-    names: dict[int, str] = {}
-    for month in (choices.before, choices.month):
-        for row in reading.rows(
-            "SELECT segment_id, name_en, name_pt FROM page_segments WHERE month = %s ORDER BY cluster_rank", month
-        ):
-            names[row["segment_id"]] = f"{row['segment_id']}. {choices.in_language(row, 'name')}"
+    months = [month for month in (choices.before, choices.month) if month]
+    names = {row["segment_id"]: segment_name(row, choices) for month in months for row in reading.segments_of(month)}
     without = choices.tell(say("not segmented"))
 
     def side(row: Mapping[str, Any], when: str) -> str:
@@ -146,9 +145,9 @@ def _events(choices: Choices) -> None:
         "SELECT * FROM page_members WHERE month = %s AND event IS NOT NULL "
         "ORDER BY event, gross_revenue DESC NULLS LAST, customer_id"
     )
-    found = [_event(row, choices) for row in reading.rows(statement, choices.month, limit=MOST_EVENTS)]
+    found = [spoken(row, choices) for row in reading.rows(statement, choices.month, limit=MOST_EVENTS)]
     heads = [
-        Column(say("Customer"), "customer_id", LINK, lambda row: customer_address(row["customer_id"], choices)),
+        customer_column(choices),
         Column(say("What happened"), "event_words"),
         Column(say("Why"), "reason_words", PROSE),
         Column(say("What moved most"), "moved_words", PROSE),
@@ -162,14 +161,10 @@ def _events(choices: Choices) -> None:
         "insiders_membership",
         "events",
         every=lambda: [
-            _event(row, choices) for row in reading.unremembered(statement, choices.month, limit=MOST_IN_FILE)
+            spoken(row, choices) for row in reading.unremembered(statement, choices.month, limit=MOST_IN_FILE)
         ],
         note=_shown(len(found)),
     )
-
-
-def _event(row: Mapping[str, Any], choices: Choices) -> dict[str, Any]:
-    return spoken(row, choices) | {"event_words": choices.tell(EVENT_WORDS[row["event"]])}
 
 
 def _shown(number: int) -> Message | None:

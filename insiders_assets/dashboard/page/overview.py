@@ -78,13 +78,9 @@ def _expected(told: _Told) -> Tile:
 
 
 def _health(choices: Choices) -> Tile:
-    counted = reading.rows(
-        "SELECT count(*) AS checks, count(*) FILTER (WHERE NOT passed) AS failing "
-        "FROM page_checks WHERE partition = %s",
-        choices.month.isoformat(),
-    )[0]
-    written = choices.language.number(counted["failing"])
-    beside = choices.tell(say("of {count} checks of the month", count=choices.language.number(counted["checks"])))
+    checks = reading.checks_of(choices.month)
+    written = choices.language.number(sum(not one["passed"] for one in checks))
+    beside = choices.tell(say("of {count} checks of the month", count=choices.language.number(len(checks))))
     return Tile(say("Checks that do not hold"), written, "insiders_report", "checks.failing", beside)
 
 

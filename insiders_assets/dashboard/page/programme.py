@@ -7,8 +7,7 @@ import streamlit as st
 from insiders_assets.contracts.pages import SHARE_OF_CUSTOMERS, THRESHOLD
 from insiders_assets.dashboard import reading
 from insiders_assets.dashboard.choices import Choices
-from insiders_assets.dashboard.parts import MONTH as IN_MONTH
-from insiders_assets.dashboard.parts import PROSE, Column, Tile, table, tiles
+from insiders_assets.dashboard.parts import MONTH, PROSE, Column, Tile, table, tiles
 from insiders_assets.domain.facts.fact import COUNT, CURRENCY, CUSTOMERS, SHARE
 from insiders_assets.domain.messages import Message, say
 from insiders_assets.domain.policies import DESCRIPTIONS, NAMES
@@ -66,7 +65,7 @@ def _card(choices: Choices, card: reading.Row) -> None:
 
 def _over_months(choices: Choices, cards: list[reading.Row]) -> None:
     columns = [
-        Column(say("Month"), "month", IN_MONTH),
+        Column(say("Month"), "month", MONTH),
         Column(say("Rule"), "rule", PROSE),
         Column(say("F1"), "f1", SCORE),
         Column(say("Precision"), "precision", SCORE),

@@ -11,6 +11,7 @@ from insiders_assets.dashboard import reading
 from insiders_assets.dashboard.choices import Choices
 from insiders_assets.dashboard.parts import PROSE, Column, report_picture, table
 from insiders_assets.dashboard.reading import Row
+from insiders_assets.dashboard.words import segment_name
 from insiders_assets.domain.facts.characteristics import PROFILE
 from insiders_assets.domain.facts.fact import CURRENCY, CUSTOMERS, SHARE
 from insiders_assets.domain.messages import say
@@ -22,7 +23,7 @@ STEPS = (1.25, 1.6, 2.5, 4.0, 8.0)
 def show(choices: Choices) -> None:
     """Draw the page."""
     facts = reading.facts_of(choices.month)
-    profiles = reading.rows("SELECT * FROM page_segments WHERE month = %s ORDER BY cluster_rank", choices.month)
+    profiles = reading.segments_of(choices.month)
     if not profiles:
         st.info(choices.tell(say("The month has no segments: too few customers came twice.")))
         return
@@ -40,7 +41,7 @@ def _profiles(choices: Choices, facts: Mapping[str, Row], profiles: list[Row]) -
     base = {name: value(f"clusterable.mean_{name}") for name in PROFILE}
     rows = [
         {
-            "segment": f"{one['segment_id']}. {choices.in_language(one, 'name')}",
+            "segment": segment_name(one, choices),
             "customers": one["customers"],
             **{name: value(f"segment_{one['segment_id']:02d}.mean_{name}") for name in PROFILE},
         }
@@ -81,7 +82,7 @@ def _changes(choices: Choices, profiles: list[Row]) -> None:
     rows = [
         {
             **one,
-            "segment": f"{one['segment_id']}. {choices.in_language(one, 'name')}",
+            "segment": segment_name(one, choices),
             "profile": choices.in_language(one, "profile"),
             "change": choices.in_language(one, "change"),
         }
