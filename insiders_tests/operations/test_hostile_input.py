@@ -403,4 +403,4 @@ def test_a_month_is_due_from_the_asset_that_a_changed_setting_touches(
         due = due_of(platform, dt.date(2024, 2, 1))
     assert due[0].asset == first_due
     assert due[0].reason.startswith("the setting ")
-    assert due[-1].asset == "insiders_report"
+    assert due[-1].asset == "report_pictures"
