@@ -75,7 +75,8 @@ def _compared(
         CONSENSUS: [frozenset(chosen_in(history.consensus.only(scope), "chosen", True)) for scope in scopes],
         TOP_CLUSTER: [frozenset(chosen_in(history.labels.only(scope), "cluster_rank", 1)) for scope in scopes],
     }
-    groups = {name: each for name, each in groups.items() if any(each)}
+    # A programme whose rule has held for nobody stands here all the same; other policies without a member do not.
+    groups = {name: each for name, each in groups.items() if name == IN_FORCE or any(each)}
     held = [holding(month) for month in months]
     return {name: measure([one.month for one in months], each, held) for name, each in groups.items()}, groups
 

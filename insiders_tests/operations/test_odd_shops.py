@@ -91,13 +91,15 @@ def nearly_all_with_one_order(invoices: Invoices) -> None:
         invoices.buys(who, who % 31, pieces=1 + who % 50)
 
 
-@pytest.mark.parametrize("shop", [few, nearly_all_with_one_order])
+@pytest.mark.parametrize(
+    ("shop", "recipe"), [(few, "product"), (few, "reference"), (nearly_all_with_one_order, "product")]
+)
 def test_too_few_for_segments_are_told_and_everything_else_stands(
-    shop: Callable[[Invoices], None], bring_up: BringUp
+    shop: Callable[[Invoices], None], recipe: str, bring_up: BringUp
 ) -> None:
     invoices = Invoices()
     shop(invoices)
-    home, said = bring_up(invoices)
+    home, said = bring_up(invoices, recipe=recipe)
     assert "not segmented: fewer than 50 clusterable customers" in said.out
     assert members(home) == set()
     buyers = {row[6] for row in invoices.rows}
