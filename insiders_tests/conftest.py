@@ -20,7 +20,7 @@ hypothesis.settings.load_profile("insiders")
 
 
 # Of several processes the one that gets a file of minutes last is waited for by the others.
-LONGEST_FIRST = ("test_reference_month", "test_daemon", "test_interleavings", "test_parity", "test_hostile_input")
+LONGEST_FIRST = ("test_reference_month", "test_production", "test_restatement", "test_parity", "test_hostile_input")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -17,7 +17,7 @@ from benchmarks.warehouse import LAST, fill
 from insiders_assets.contracts.catalogue import PUBLISHED_TABLES, PUBLISHED_VIEWS
 from insiders_assets.dashboard import reading
 from insiders_assets.partitions import shift
-from insiders_assets.reporting.language import ENGLISH, LANGUAGES, Language
+from insiders_assets.reporting.language import ENGLISH, LANGUAGES, PORTUGUESE, Language
 from insiders_assets.storage.warehouse import Warehouse
 from insiders_tests.dashboard.serving import Dashboard, running_dashboard
 from insiders_tests.dashboard.visiting import (
@@ -75,8 +75,15 @@ def page(browser: Browser) -> Iterator[Page]:
     opened.close()
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("width", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize(
+    ("language", "width"),
+    [
+        pytest.param(ENGLISH, WIDE, id="en-wide"),
+        pytest.param(PORTUGUESE, PHONE, id="pt-BR-phone"),
+        pytest.param(ENGLISH, PHONE, id="en-phone", marks=pytest.mark.slow),
+        pytest.param(PORTUGUESE, WIDE, id="pt-BR-wide", marks=pytest.mark.slow),
+    ],
+)
 def test_every_page_is_whole_and_everybody_gets_through_it(
     page: Page, dashboard: Dashboard, language: str, width: ViewportSize
 ) -> None:

@@ -459,7 +459,7 @@ def test_the_real_file_is_read_to_the_last_line_and_penny(original):
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("name", ["uci.csv", "uci.csv.gz"])
+@pytest.mark.parametrize("name", ["uci.csv", pytest.param("uci.csv.gz", marks=pytest.mark.slow)])
 def test_the_real_file_as_uci_csv_has_the_same_content(original, tmp_path, name):
     frame, expected = original
     text = as_uci(frame).to_csv(index=False).encode()
@@ -471,6 +471,7 @@ def test_the_real_file_as_uci_csv_has_the_same_content(original, tmp_path, name)
 
 
 @pytest.mark.real
+@pytest.mark.slow
 def test_the_real_file_as_kaggle_csv_has_the_same_content_by_day(original, tmp_path):
     frame, expected = original
     # The published set once took its pound signs (UTF-8) for Latin-1; the Kaggle copy has them as single bytes.

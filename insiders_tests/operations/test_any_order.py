@@ -122,12 +122,14 @@ def segmented_customers(home: Home) -> list[int]:
     return [count for (count,) in home.sql(query)]
 
 
+@pytest.mark.slow
 def test_there_are_segments_to_compare(segmented: Built) -> None:
     counts = segmented_customers(segmented.home)
     assert len(counts) == len(segmented.months)
     assert all(count >= 20 for count in counts)
 
 
+@pytest.mark.slow
 def test_shuffled_months_have_the_same_content(segmented: Built) -> None:
     segmented.home.make(THIRD, FIRST, SECOND)
     assert segmented.home.made() == {(month[:7], asset) for month in segmented.months for asset in MONTHLY_TABLES}

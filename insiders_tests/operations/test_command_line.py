@@ -320,7 +320,7 @@ def goes_on_and_ends_the_same(prepared: Prepared, home: Path) -> None:
         assert all(run.is_finished for run in instance.get_runs())
 
 
-@pytest.mark.parametrize("moment", FEW_MOMENTS)
+@pytest.mark.parametrize("moment", FEW_MOMENTS[:1])
 def test_ctrl_c_says_so_and_the_next_run_goes_on(
     moment: tuple[int, float], prepared: Prepared, open_folder: Path
 ) -> None:
@@ -331,7 +331,7 @@ def test_ctrl_c_says_so_and_the_next_run_goes_on(
     goes_on_and_ends_the_same(prepared, home)
 
 
-@pytest.mark.parametrize("moment", FEW_MOMENTS)
+@pytest.mark.parametrize("moment", FEW_MOMENTS[1:])
 def test_after_kill_9_the_next_run_goes_on(moment: tuple[int, float], prepared: Prepared, open_folder: Path) -> None:
     home = new_home(open_folder)
     assert stopped_at(prepared, home, kill, *moment).code == -signal.SIGKILL

@@ -501,8 +501,11 @@ def small_shop(open_folder: Path) -> Iterator[Shop]:
 
 @pytest.mark.parametrize(
     "moment",
-    [Moment(COMMAND_RUN, POSTGRES, 3, 0.0, another_command=True), Moment(CATCH_UP, WORKER, 4, 0.1)],
-    ids=lambda moment: f"{moment.work}, {moment.victim}",
+    [
+        Moment(COMMAND_RUN, POSTGRES, 3, 0.0, another_command=True),
+        pytest.param(Moment(CATCH_UP, WORKER, 4, 0.1), marks=pytest.mark.slow),
+    ],
+    ids=["a command's PostgreSQL", "the worker of the page"],
 )
 def test_readers_see_whole_months_when_something_is_killed(moment: Moment, small_shop: Shop) -> None:
     disturb(small_shop, moment)

@@ -130,6 +130,8 @@ def by_month(file: Path, folder: Path) -> list[Path]:
     return written
 
 
+# Its small form is the month that lands in production (insiders_tests/deploy/test_production.py).
+@pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_months_that_arrive_while_it_is_served_get_their_reports(
     make_home: Callable[..., Path], s3: S3, tmp_path: Path

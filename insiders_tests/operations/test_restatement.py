@@ -336,6 +336,7 @@ def test_the_home_has_the_restated_page(month: str, landed: Landed, restated: Re
 # -- a credit note of somebody who is no member, and the same once more
 
 
+@pytest.mark.slow
 def test_a_credit_note_that_changes_only_net_revenue_is_told_and_nothing_older_with_it(checked: Checked) -> None:
     home = checked.home
     bought = f"FROM insiders.customer_purchases WHERE month = DATE '{SECOND}' AND gross_revenue > 2"

@@ -1,4 +1,4 @@
-"""The real shop's last month, 2011-12, end to end: landed, brought up month by month, and read back by SQL.
+"""The real shop's last month, 2011-12, end to end: landed, made on the lines of its year, and read back by SQL.
 
 Every figure was measured once, with plain pandas, on the UCI file; counts are exact, money is to the cent. What hangs
 on UMAP, whose floats differ between kinds of processors, has a tolerance, and the reason stands beside it.
@@ -6,17 +6,12 @@ on UMAP, whose floats differ between kinds of processors, has a tolerance, and t
 
 from __future__ import annotations
 
-import datetime as dt
 import io
 import json
-import os
-import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from pydoc import locate
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,41 +21,47 @@ import pytest
 from insiders_assets.assets.forecast_history import history_up_to
 from insiders_assets.assets.forecast_origins import SEED
 from insiders_assets.assets.monthly import Month
-from insiders_assets.assets.platform import Platform, open_platform
-from insiders_assets.contracts.catalogue import MONTHLY_TABLES
+from insiders_assets.assets.platform import open_platform
+from insiders_assets.automation.jobs import MONTHLY
 from insiders_assets.contracts.customers import CUSTOMER_FEATURES, CUSTOMER_PURCHASES
 from insiders_assets.contracts.forecast import FORECAST_ORIGINS
 from insiders_assets.contracts.guarantees import SAME_WINDOW_MEASURES
 from insiders_assets.contracts.lines import RAW_INVOICES
 from insiders_assets.contracts.programme import INSIDERS_MEMBERSHIP
-from insiders_assets.contracts.report import REPORT_FACTS
 from insiders_assets.contracts.segments import TREE_EMBEDDING
 from insiders_assets.domain.clustering import segment
 from insiders_assets.domain.embedding import TREES, in_order_of_appearance
 from insiders_assets.domain.fitted_files import leaves_from_files
 from insiders_assets.domain.forecasting.history import LONGEST
 from insiders_assets.domain.forecasting.network import MODEL_FILE, SCALER_FILE, SEEDS, Network
-from insiders_assets.operations.running import Progress, Wanted, run
-from insiders_assets.operations.status import STANDS, TableStatus, status
-from insiders_assets.partitions import key_of, month_range
-from insiders_assets.reporting.files import FORMATS, HTML, PDF, file_of
+from insiders_assets.operations.executing import Progress, execute
+from insiders_assets.operations.home import open_instance
+from insiders_assets.operations.running import Wanted, run
+from insiders_assets.partitions import key_of
+from insiders_assets.reporting.files import FORMATS, HTML, PDF
 from insiders_assets.reporting.language import ENGLISH, LANGUAGES
-from insiders_assets.settings import PREFIX, Settings, load_settings
-from insiders_assets.storage.embedded_postgres import EmbeddedPostgres
+from insiders_assets.settings import PREFIX, load_settings
+from insiders_tests.real.reference import (
+    FEATURES,
+    IN_MONTH,
+    LABELS,
+    MONTH,
+    MONTHS,
+    RULE,
+    TODAY,
+    TOP,
+    Reference,
+    empty_home,
+    every_fact_is_what_its_sql_gives,
+)
 from insiders_tests.reporting.reading import NUMBER, Read, pdf_text, says
 
-# The whole year is landed and brought up once, before the first test: minutes on two cores.
+# A year is landed and its last month made, before the first test: minutes on two cores.
 pytestmark = [pytest.mark.real, pytest.mark.timeout(1800)]
 
-FIRST, MONTH = dt.date(2010, 12, 1), dt.date(2011, 12, 1)
-TODAY = dt.date(2012, 1, 2)
-MONTHS = month_range(FIRST, MONTH)
-
-FEATURES = "insiders.customer_features f"
-LABELS = "JOIN insiders.cluster_labels l ON l.month = f.month AND l.customer_id = f.customer_id"
-IN_MONTH = f"f.month = DATE '{MONTH}'"
-RULE = "f.clusterable AND f.items_purchased >= 2759"
-TOP = "l.cluster_rank = 1"
+# More than there are customers: in the earlier months nobody is embedded, and no network is fitted, which is most of
+# their time. What the last month reads of them is there, and they have no members.
+NO_SEGMENTS = 10_000
 IMPORTANCES = {
     "items_purchased": 0.869,
     "avg_ticket": 0.027,
@@ -74,102 +75,26 @@ SIZES = [291, 175, 365, 331, 242, 326, 252, 512, 237, 236]
 MOST_WHO_CHANGE_SIDES = 5
 
 
-@dataclass
-class Reference:
-    """The home with all thirteen months, and what its commands have told."""
-
-    settings: Settings
-    platform: Platform
-    told: list[Progress] = field(default_factory=list)
-
-    def run(self, wanted: Wanted) -> None:
-        self.told.clear()
-        self.settings = run(self.settings, wanted, TODAY, self.told.append)
-
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        return self.platform.warehouse.query(sql).rows
-
-    def one(self, sql: str) -> Any:
-        ((value,),) = self.rows(sql)
-        return value
-
-    def over_features(self, select: str, where: str = "TRUE") -> Any:
-        return self.one(f"SELECT {select} FROM {FEATURES} {LABELS} WHERE {IN_MONTH} AND {where}")
-
-    def all_sales(self, column: str) -> Decimal:
-        """Of the thirteen months, guests included."""
-        return self.one(
-            f"SELECT sum({column}) FROM insiders.month_totals "
-            f"WHERE month BETWEEN DATE '{FIRST}' AND DATE '{MONTH}' AND bucket NOT LIKE 'dropped%'"
-        )
-
-    def customers(self, where: str) -> set[str]:
-        found = self.rows(f"SELECT f.customer_id FROM {FEATURES} {LABELS} WHERE {IN_MONTH} AND {where}")
-        return {row[0] for row in found}
-
-    def fact(self, key: str) -> float:
-        return self.one(f"SELECT value FROM insiders.report_facts WHERE month = DATE '{MONTH}' AND key = '{key}'")
-
-    def document(self, language: str, form: str) -> bytes:
-        (content,) = self.files(REPORT_FACTS, file_of(MONTH, language, form)).values()
-        return content
-
-    def status(self) -> list[TableStatus]:
-        return status(self.platform, TODAY)
-
-    def hashes(self) -> dict[tuple[str, str], str]:
-        return {(one.month, one.table): one.content_hash for one in self.status()}
-
-    def files(self, table: Any, *names: str) -> dict[str, bytes]:
-        kept = self.platform.lake.dataset(table, [key_of(MONTH)])
-        return {name: kept.file(name) for name in names}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def environment_as_before() -> Iterator[None]:
-    """Runs name their home to the processes they start; other tests must not see it."""
-    with pytest.MonkeyPatch.context() as environment:
-        for name in [*os.environ, f"{PREFIX}HOME", "DAGSTER_HOME", "NUMBA_CACHE_DIR", "TF_CPP_MIN_LOG_LEVEL"]:
-            if (name.startswith(PREFIX) and name != f"{PREFIX}REAL_DATA") or name not in os.environ:
-                environment.setenv(name, "")
-                environment.delenv(name)
-        environment.setenv(f"{PREFIX}RECIPE", "reference")
-        # Spaces are compared, and the consensus is measured, by tests of their own.
-        environment.setenv(f"{PREFIX}COMPARE", "asked")
-        environment.setenv(f"{PREFIX}PROGRAMME_FITS", "3")
-        yield
-
-
 @pytest.fixture(scope="module")
-def first_run(real_data: Path, open_folder: Path) -> Iterator[Reference]:
-    """The file landed and all months brought up, once, in a home of its own."""
-    parent = Path(tempfile.mkdtemp(dir=open_folder))
-    parent.chmod(0o755)
-    home = parent / "home"
-    home.mkdir()
+def reference(real_data: Path, open_folder: Path) -> Iterator[Reference]:
+    """The file landed, the earlier months made without segments, and the last one whole."""
     told: list[Progress] = []
-    with EmbeddedPostgres(home).running():  # up between the commands, so that each need not start it
-        settings = run(load_settings(home), Wanted(files=[real_data]), TODAY, told.append)
+    with empty_home(open_folder) as empty:
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv(f"{PREFIX}MIN_CLUSTERABLE", str(NO_SEGMENTS))
+            settings = run(empty, Wanted(files=[real_data], last=MONTHS[-2]), TODAY, told.append)
+        settings = load_settings(settings.home)
+        with open_instance(settings) as instance:
+            execute(settings, instance, MONTHLY, key_of(MONTH), told.append)
         with open_platform(settings) as platform:
             yield Reference(settings, platform, told)
 
 
 @pytest.fixture(scope="module")
-def made_by_first_run(first_run: Reference) -> list[Progress]:
-    """What the first run told, before another test runs anything."""
-    return list(first_run.told)
-
-
-@pytest.fixture
-def reference(first_run: Reference, made_by_first_run: list[Progress]) -> Reference:
-    return first_run
-
-
-@pytest.fixture(scope="module")
-def scan(first_run: Reference) -> dict[int, float]:
+def scan(reference: Reference) -> dict[int, float]:
     """Mean silhouette of Ward's cut of the published embedding, for every number of clusters."""
     names = ", ".join(f"component_{i}" for i in range(1, 11))
-    rows = first_run.rows(
+    rows = reference.rows(
         f"SELECT {names}, gross_revenue FROM insiders.tree_embedding JOIN {FEATURES} USING (month, customer_id) "
         f"WHERE month = DATE '{MONTH}' ORDER BY appearance_order"
     )
@@ -182,18 +107,6 @@ def cents(money: Decimal) -> Decimal:
 
 
 # -- from the file to the months
-
-
-def test_one_run_makes_every_asset_of_all_thirteen_months(made_by_first_run: list[Progress]) -> None:
-    made = {(one.subject, one.asset) for one in made_by_first_run if one.outcome == "made"}
-    assert {(f"{month:%Y-%m}", asset) for month in MONTHS for asset in MONTHLY_TABLES} <= made
-    assert not {one.outcome for one in made_by_first_run} & {"failed", "skipped", "up to date"}
-
-
-def test_every_table_of_every_month_stands_and_is_published(reference: Reference) -> None:
-    found = reference.status()
-    assert {one.month for one in found} == {f"{month:%Y-%m}" for month in MONTHS}
-    assert [(one.month, one.table, one.state, one.reason) for one in found if one.state != STANDS] == []
 
 
 def test_every_line_of_the_file_is_in_a_bucket_of_its_month(reference: Reference) -> None:
@@ -378,36 +291,6 @@ def test_the_291_brought_525803_net_in_their_last_thirty_days(reference: Referen
     assert cents(net) == Decimal("525803.19")
 
 
-def test_the_thirty_days_after_them_are_forecast_far_below(reference: Reference) -> None:
-    """Autumn's trade is not January's, a group chosen by its past is flattered by it, and at Christmas the shop is
-    shut."""
-    net = reference.one(
-        f"SELECT sum(net_revenue) FROM insiders.revenue_forecast WHERE month = DATE '{MONTH}' AND published "
-        "AND grain = 'day' AND period_start BETWEEN DATE '2011-12-10' AND DATE '2012-01-08'"
-    )
-    assert 150_000 < net < 300_000
-
-
-def test_the_rest_of_december_and_three_months_are_published(reference: Reference) -> None:
-    rows = reference.rows(
-        "SELECT period_start, horizon, days_forecast, trading_days, observed, net_revenue, net_lower_80, net_upper_80 "
-        f"FROM insiders.revenue_forecast WHERE month = DATE '{MONTH}' AND published AND grain = 'month' ORDER BY 1"
-    )
-    first_days = [row[0] for row in rows]
-    assert first_days == month_range(MONTH, dt.date(2012, 3, 1))
-    _, horizons, days, trading, observed, *_ = zip(*rows, strict=True)
-    assert horizons == (0, 1, 2, 3)
-    assert days == (22, 31, 29, 31)
-    # The shop sells on six days a week and was shut from before Christmas until the fourth of January.
-    assert 0 < trading[0] < 15
-    assert 0 < trading[1] < 26
-    assert observed[0] > 0
-    assert observed[1:] == (0, 0, 0)
-    assert rows[0][5] > observed[0]
-    for *_, net, lower, upper in rows:
-        assert lower < net < upper
-
-
 # -- the documents
 
 
@@ -452,17 +335,8 @@ def test_a_document_is_no_larger_than_can_be_mailed(reference: Reference, langua
 # -- what is kept gives the same again
 
 
-@pytest.mark.parametrize("month", [FIRST, MONTH])
-def test_the_sql_of_every_fact_gives_its_value_on_postgresql(reference: Reference, month: dt.date) -> None:
-    facts = reference.rows(
-        f"SELECT key, value, sql FROM insiders.report_facts WHERE month = DATE '{month}' ORDER BY position"
-    )
-    assert len(facts) > 50
-    for key, value, sql in facts:
-        answer = reference.rows(sql)
-        found = None if not answer or answer[0][0] is None else float(answer[0][0])
-        assert len(answer) <= 1, key
-        assert found == (None if value is None else pytest.approx(value, rel=1e-9, abs=1e-9)), key
+def test_the_sql_of_every_fact_gives_its_value_on_postgresql(reference: Reference) -> None:
+    every_fact_is_what_its_sql_gives(reference, MONTH)
 
 
 @pytest.mark.parametrize("measure", SAME_WINDOW_MEASURES)
@@ -531,29 +405,3 @@ def test_the_kept_networks_make_the_same_forecast(reference: Reference) -> None:
     found = pd.concat(by_seed, axis=1).mean(axis=1) * history.season_ahead
     assert found.to_numpy() == pytest.approx([row[1] for row in recorded], abs=0.01)
     assert found.sum() > 0
-
-
-# -- twice the same
-
-
-def test_running_again_makes_nothing_and_changes_nothing(reference: Reference) -> None:
-    before = reference.hashes()
-    reference.run(Wanted())
-    assert {one.outcome for one in reference.told} == {"up to date"}
-    assert {one.subject for one in reference.told} == {f"{month:%Y-%m}" for month in MONTHS}
-    assert reference.hashes() == before
-
-
-@pytest.mark.slow
-def test_making_the_last_month_again_gives_the_same_content(reference: Reference) -> None:
-    before = reference.hashes()
-    reference.run(Wanted(first=MONTH, again=True))
-    made = {(one.subject, one.asset) for one in reference.told if one.outcome == "made"}
-    assert {("2011-12", asset) for asset in MONTHLY_TABLES} <= made
-    assert {subject for subject, _ in made} == {"2011-12"}
-    after = reference.hashes()
-    assert {place for place in after if after[place] != before[place]} == set()
-    assert [one for one in reference.status() if one.state != STANDS] == []
-    lake = reference.platform.lake
-    versions = {table.name: len(lake.history(table.name, key_of(MONTH))) for table in MONTHLY_TABLES.values()}
-    assert set(versions.values()) == {1}, versions
