@@ -158,7 +158,7 @@ def _why(instance: dg.DagsterInstance, record: dg.EventLogRecord) -> str:
         if error is not None:
             # An error as Dagster keeps it begins with the name of its class.
             return error.message.strip().partition(": ")[2] or error.message.strip()
-    return record.event_log_entry.user_message or "It gave no reason."
+    return record.event_log_entry.message or "It gave no reason."
 
 
 def _warnings(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[Trouble]:

@@ -137,6 +137,17 @@ def test_the_innermost_cause_is_told(tick: Tick, instance: dg.DagsterInstance, s
     assert "Traceback" not in text
 
 
+def test_a_run_that_others_recorded_as_failed_is_told_with_their_reason(
+    tick: Tick, instance: dg.DagsterInstance, subscriber: Subscriber
+) -> None:
+    tick()
+    run = instance.create_run_for_job(wrapped, status=dg.DagsterRunStatus.STARTED)
+    instance.report_run_failed(run, "The process of this run is gone.")
+    tick()
+    ((_, text),) = subscriber.heard()
+    assert "The process of this run is gone." in text
+
+
 def test_of_what_happened_before_the_first_look_nobody_is_told(
     tick: Tick, instance: dg.DagsterInstance, subscriber: Subscriber
 ) -> None:
