@@ -7,13 +7,25 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 
 from insiders_tests.servers import S3, s3_server
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 REAL_DATA = "INSIDERS_REAL_DATA"
+# A browser without a traffic of its own.
+QUIET = [
+    "--no-sandbox",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 # A busy machine is no fault of the code: what takes too long is a matter of benchmarks.
 hypothesis.settings.register_profile("insiders", deadline=None)
 hypothesis.settings.load_profile("insiders")
@@ -63,3 +75,17 @@ def s3() -> Iterator[S3]:
     """A bucket that all tests share; each takes a prefix of its own."""
     with s3_server() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's chromium; where there is none, the tests that need it are skipped."""
+    chromium = shutil.which("chromium")
+    if not chromium:
+        pytest.skip("Debian's chromium is not installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=QUIET)
+        yield opened
+        opened.close()

@@ -27,7 +27,7 @@ from insiders_assets.dashboard.page import (
 from insiders_assets.dashboard.parts import style
 from insiders_assets.domain.facts.members import BASES
 from insiders_assets.domain.messages import Message, say
-from insiders_assets.errors import InsidersError, MissingMonthError
+from insiders_assets.errors import InsidersError, MissingMonthError, UnreachableError
 from insiders_assets.partitions import last_month_expected
 from insiders_assets.reporting.language import Language
 
@@ -117,7 +117,13 @@ def _nothing_yet(title: Message, language: Language) -> None:
 
 def _away(trouble: InsidersError, language: Language) -> None:
     """Say what is wrong, and look by itself whether it has passed; only here is anything asked of an idle page."""
-    st.error(language.tell(say("The pages cannot be read just now. {trouble}", trouble=str(trouble))))
+    if isinstance(trouble, UnreachableError):
+        said = say("The pages cannot be read just now: the database does not answer.")
+    else:
+        said = say("The pages cannot be read just now: the database does not give what was asked.")
+    st.error(language.tell(said))
+    # In English, like everything that is told to whoever keeps a home.
+    st.text(language.tell(say("For whoever keeps it: {trouble}", trouble=str(trouble))))
 
     @st.fragment(run_every=SECONDS_BEFORE_ASKING_AGAIN)
     def ask_again() -> None:

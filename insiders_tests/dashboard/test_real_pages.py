@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize
 
 from insiders_assets.assets.platform import open_platform
 from insiders_assets.operations.running import Wanted, run
@@ -24,7 +23,6 @@ pytestmark = [
     pytest.mark.real,
     pytest.mark.browser,
     pytest.mark.timeout(3600),
-    pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no chromium here"),
 ]
 LAST = dt.date(2011, 12, 1)
 CUSTOMER = "12583"
@@ -46,13 +44,11 @@ def dashboard(real_home: Path) -> Iterator[Dashboard]:
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        opened = browser.new_page()
-        opened.set_default_timeout(60_000)
-        yield opened
-        browser.close()
+def page(browser: Browser) -> Iterator[Page]:
+    opened = browser.new_page()
+    opened.set_default_timeout(60_000)
+    yield opened
+    opened.close()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

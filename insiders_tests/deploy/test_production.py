@@ -6,7 +6,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ import psutil
 import psycopg
 import pytest
 import yaml
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Browser, expect
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -146,21 +145,17 @@ def test_what_a_page_shows_comes_by_a_websocket_that_another_sites_page_cannot_o
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no chromium here")
-def test_a_viewers_browser_shows_pages_of_the_month_that_was_made(box: Box) -> None:
+def test_a_viewers_browser_shows_pages_of_the_month_that_was_made(box: Box, browser: Browser) -> None:
     name, word = LOGIN["viewers"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        login = {"username": name, "password": word}
-        page = browser.new_context(ignore_https_errors=True, http_credentials=login).new_page()  # type: ignore[arg-type]
-        page.goto(f"https://localhost:{box.port('viewers')}/pages")
-        expect(page.get_by_role("heading", name="Overview", level=1)).to_be_visible(timeout=60_000)
-        expect(page.get_by_text("January 2024").first).to_be_visible()
-        expect(page.get_by_text("cannot be read just now")).to_have_count(0)
-        assert urlsplit(page.url).path == "/pages/"
-        page.goto(f"https://localhost:{box.port('viewers')}/pages/members")
-        expect(page.get_by_role("heading", name="Members", level=1)).to_be_visible(timeout=60_000)
-        browser.close()
+    login = {"username": name, "password": word}
+    page = browser.new_context(ignore_https_errors=True, http_credentials=login).new_page()  # type: ignore[arg-type]
+    page.goto(f"https://localhost:{box.port('viewers')}/pages")
+    expect(page.get_by_role("heading", name="Overview", level=1)).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("January 2024").first).to_be_visible()
+    expect(page.get_by_text("cannot be read just now")).to_have_count(0)
+    assert urlsplit(page.url).path == "/pages/"
+    page.goto(f"https://localhost:{box.port('viewers')}/pages/members")
+    expect(page.get_by_role("heading", name="Members", level=1)).to_be_visible(timeout=60_000)
     # Its unit's limit is twice that.
     assert psutil.Process(box.processes[DASHBOARD].pid).memory_info().rss < 500e6
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -13,39 +12,26 @@ from insiders_tests.operations.test_serving import ASSETS
 from insiders_tests.web_page import Page
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
     from playwright.sync_api import Page as Tab
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(not CHROMIUM, reason="Debian's chromium is not installed")]
+pytestmark = pytest.mark.browser
 
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 MILLISECONDS = 60_000
 
 
 @pytest.fixture
-def tab(shop_page: Page) -> Iterator[Tab]:
+def tab(shop_page: Page, browser: Browser) -> Iterator[Tab]:
     """A tab of the browser on the page; at the end of a test no error may have been shown in it."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        tab = browser.new_page(viewport={"width": 1900, "height": 1000}, base_url=shop_page.url)
-        tab.set_default_timeout(MILLISECONDS)
-        broken: list[str] = []
-        tab.on("pageerror", lambda error: broken.append(str(error)))
-        yield tab
-        assert broken == []
-        assert not tab.get_by_role("dialog").count()
-        assert not tab.get_by_text("error").count(), tab.inner_text("body")
-        browser.close()
+    tab = browser.new_page(viewport={"width": 1900, "height": 1000}, base_url=shop_page.url)
+    tab.set_default_timeout(MILLISECONDS)
+    broken: list[str] = []
+    tab.on("pageerror", lambda error: broken.append(str(error)))
+    yield tab
+    assert broken == []
+    assert not tab.get_by_role("dialog").count()
+    assert not tab.get_by_text("error").count(), tab.inner_text("body")
+    tab.close()
 
 
 def shows(tab: Tab, text: str, exact: bool = True) -> bool:
