@@ -44,6 +44,7 @@ from insiders_assets.assets import (
     tree_embedding,
 )
 from insiders_assets.assets.platform import Platform, open_platform
+from insiders_assets.automation.code_server import keep_watching_runs
 from insiders_assets.automation.due import Reach, reach_of
 from insiders_assets.automation.jobs import MONTHLY, jobs, schedules
 from insiders_assets.automation.notices import notices
@@ -126,6 +127,7 @@ def _assets_by_month(settings: Settings, partitions: dg.PartitionsDefinition) ->
 @dg.definitions
 def defs() -> dg.Definitions:
     """The code location of the home that the environment names."""
+    keep_watching_runs()
     return build_definitions(load_settings())
 
 

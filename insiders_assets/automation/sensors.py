@@ -19,7 +19,6 @@ import dagster as dg
 from insiders_assets.assets.landed_invoices import in_utf8
 from insiders_assets.assets.platform import Platform, open_platform
 from insiders_assets.automation.arrivals import judged_again, judged_under, waiting
-from insiders_assets.automation.dead_runs import end_dead_runs
 from insiders_assets.automation.due import Due, Lookup, Reach, due_months
 from insiders_assets.automation.jobs import CATCH_UP, CATCHING_UP, UNDER_WAY
 from insiders_assets.automation.months import Months, find_months, up_to_gap
@@ -130,8 +129,7 @@ def _reachable(settings: Settings, ledger: Ledger, months: Months) -> tuple[dt.d
 
 
 def catching_up(instance: dg.DagsterInstance) -> bool:
-    """Whether a run of the job is queued or under way; one that died without a word is ended first."""
-    end_dead_runs(instance)
+    """Whether a run of the job is queued or under way."""
     return bool(instance.get_runs(dg.RunsFilter(tags=CATCHING_UP, statuses=UNFINISHED), limit=1))
 
 
