@@ -33,10 +33,11 @@ def build(partitions: dg.PartitionsDefinition, up_to_this_month: dg.PartitionMap
 
         def standing(scope: str) -> pd.DataFrame:
             rows = customer_segments.only(scope).frame(["customer_id", "segment_id"])
-            members = member_ids(insiders_membership.only(scope))["customer_id"].to_pandas()
-            inside = rows["customer_id"].isin(members).to_numpy()
-            customers = pd.Index(rows["customer_id"].to_numpy(object), name="customer_id")
-            return pd.DataFrame({"segment": rows["segment_id"].to_numpy("int64"), "inside": inside}, index=customers)
+            segments = pd.Series(rows["segment_id"].to_numpy("float64"), rows["customer_id"].to_numpy(object))
+            members = pd.Index(member_ids(insiders_membership.only(scope))["customer_id"].to_pylist(), dtype=object)
+            # Members in grace, or by a person's word, who have no line in the window any more are Insiders too.
+            everybody = segments.index.union(members)
+            return pd.DataFrame({"segment": segments.reindex(everybody), "inside": everybody.isin(members)})
 
         now = standing(month.key)
         earlier = [scope for scope in customer_segments.scopes if scope < month.key][-MOST_MONTHS_BACK:]

@@ -96,7 +96,7 @@ def _checked(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[dict[
             "run_id": run.run_id,
             "asset": check.asset_key.to_user_string(),
             "check_name": check.check_name,
-            "partition": run.tags.get("dagster/partition", ""),
+            "partition": check.partition or run.tags.get("dagster/partition", ""),
             "checked_at": _moment(record),
             "passed": check.passed,
             "severity": check.severity.value,

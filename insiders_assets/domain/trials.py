@@ -62,7 +62,7 @@ def trials(months: Sequence[MonthOfTrial], policy: Policy, leave_share: float) -
             ]
             row = {"kind": THRESHOLD, "position": position, "value": factor, "rule": moved[-1].text}
             rows.append(row | _figures(months, told, policy))
-    if all(np.isfinite(month.customers.ranks).any() for month in months):
+    if all(_is_an_order(month.customers.ranks) for month in months):
         for position, share in enumerate(SHARES, start=1):
             told = [month_of_rule(one.first_day, _first(one.customers, share), BY_SHARE, leave_share) for one in months]
             row = {"kind": SHARE_OF_CUSTOMERS, "position": position, "value": share, "rule": None}
@@ -72,6 +72,12 @@ def trials(months: Sequence[MonthOfTrial], policy: Policy, leave_share: float) -
 
 def _moved(in_force: RuleInForce, factor: float) -> RuleInForce:
     return replace(in_force, rule=in_force.rule.moved(factor)) if in_force.rule else in_force
+
+
+def _is_an_order(ranks: np.ndarray) -> bool:
+    """Whether nobody shares a rank; by the reference's recipe the whole top segment has the first."""
+    placed = ranks[np.isfinite(ranks)]
+    return bool(placed.size) and np.unique(placed).size == placed.size
 
 
 def _first(customers: CustomersOfMonth, share: float) -> CustomersOfMonth:

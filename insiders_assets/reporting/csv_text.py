@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 # A spreadsheet takes a cell that begins like this for a formula, and would carry out what a customer id says.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# Where the comma is the decimal mark, it cuts a line at semicolons too.
+FORMULA_AFTER_SEMICOLON = re.compile(r";(?=[=+\-@\t\r])")
 
 
 def as_csv(columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> str:
@@ -25,4 +28,7 @@ def as_csv(columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _harmless(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+    if not isinstance(value, str):
+        return value
+    harmless = FORMULA_AFTER_SEMICOLON.sub(";'", value)
+    return f"'{harmless}" if harmless.startswith(FORMULA) else harmless

@@ -55,6 +55,14 @@ def test_a_harder_rule_has_fewer_members_and_half_of_it_more() -> None:
     assert found[2.0]["rule"] == "items_purchased >= 200"
 
 
+def test_where_many_share_a_rank_no_share_of_them_is_the_first() -> None:
+    """By the reference's recipe the whole top segment has the first rank."""
+    same = months()
+    for one in same:
+        one.customers.ranks[:] = np.where(ITEMS > 100, 1.0, np.inf)
+    assert {row["kind"] for row in trials(same, Policy(1, 1), 0.8)} == {THRESHOLD}
+
+
 def test_a_share_takes_the_first_by_rank() -> None:
     found = by_value(SHARE_OF_CUSTOMERS)
     assert [found[share]["members"] for share in SHARES] == [int(share * 20) for share in SHARES]
