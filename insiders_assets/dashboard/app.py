@@ -116,7 +116,8 @@ def _nothing_yet(title: Message, language: Language) -> None:
 
 
 def _away(trouble: InsidersError, language: Language) -> None:
-    """Say what is wrong, and look by itself whether it has passed; only here is anything asked of an idle page."""
+    """Say what is wrong, and where the database is away, look by itself whether it is back; only here is anything asked
+    of an idle page."""
     if isinstance(trouble, UnreachableError):
         said = say("The pages cannot be read just now: the database does not answer.")
     else:
@@ -124,6 +125,8 @@ def _away(trouble: InsidersError, language: Language) -> None:
     st.error(language.tell(said))
     # In English, like everything that is told to whoever keeps a home.
     st.text(language.tell(say("For whoever keeps it: {trouble}", trouble=str(trouble))))
+    if not isinstance(trouble, UnreachableError):
+        return  # It answers: asked again, it would say the same.
 
     @st.fragment(run_every=SECONDS_BEFORE_ASKING_AGAIN)
     def ask_again() -> None:

@@ -12,12 +12,15 @@ from typing import Any
 
 import streamlit as st
 
+from insiders_assets.contracts.catalogue import TABLES_BY_MONTH
 from insiders_assets.dashboard import reading
 from insiders_assets.domain.facts.members import BASES
 from insiders_assets.domain.messages import Message, say
 from insiders_assets.reporting.language import ENGLISH, LANGUAGES, Language
 
 NAMES = {ENGLISH: "English", "pt-BR": "Português (Brasil)"}
+# The one asset whose parts are files.
+LANDED = "landed_invoices"
 # Names in the address: a page with its choices can be sent to somebody.
 MONTH, BEFORE, LANGUAGE, BASE = "month", "before", "lang", "of"
 
@@ -38,8 +41,11 @@ class Choices:
         return self.language.tell(message)
 
     def asset_address(self, asset: str) -> str | None:
-        """Where Dagster shows an asset of the month; None where nobody has said where Dagster's page is."""
-        return f"{self.dagster}/assets/{asset}?partition={self.month}" if self.dagster else None
+        """Where Dagster shows an asset, and of it the month; None for what is none, or where Dagster has no address."""
+        if not self.dagster or asset not in (*TABLES_BY_MONTH, LANDED):
+            return None
+        month = f"?view=partitions&partition={self.month}" if asset in TABLES_BY_MONTH else ""
+        return f"{self.dagster}/assets/{asset}{month}"
 
     def in_language(self, row: Mapping[str, Any], column: str) -> str | None:
         """A column that a table has in both languages: `column_en` (or plain `column`) and `column_pt`."""
@@ -48,11 +54,16 @@ class Choices:
         return row.get(f"{column}_pt") or row.get(column)
 
 
+def typed(text: str) -> str:
+    """What somebody has typed or an address holds, without what no text of PostgreSQL can hold."""
+    return text.replace("\0", "").strip()
+
+
 def chosen_language() -> Language:
     """The language, before anything is drawn: the page's own names are said in it."""
-    if LANGUAGE not in st.session_state:
-        asked = st.query_params.get(LANGUAGE, ENGLISH)
-        st.session_state[LANGUAGE] = asked if asked in LANGUAGES else ENGLISH
+    # Written at every look: what a selector of another page has written goes with that page.
+    asked = st.session_state.get(LANGUAGE, st.query_params.get(LANGUAGE, ENGLISH))
+    st.session_state[LANGUAGE] = asked if asked in LANGUAGES else ENGLISH
     return Language(st.session_state[LANGUAGE])
 
 

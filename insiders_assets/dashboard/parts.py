@@ -50,12 +50,17 @@ class Tile:
 @dataclass(frozen=True)
 class Column:
     """A column of a table: its head, the name in the rows, and how values are written: a unit of facts, or one of TEXT,
-    PROSE (a sentence), MONTH, DAY, MOMENT, LINK. `address`: where a LINK leads, by the row."""
+    PROSE (a sentence), MONTH, DAY, MOMENT, LINK. `address`: where a LINK leads, by the row; None leads nowhere."""
 
     head: Message
     name: str
     kind: str = TEXT
-    address: Callable[[Mapping[str, Any]], str] | None = None
+    address: Callable[[Mapping[str, Any]], str | None] | None = None
+
+
+def asset_column(choices: Choices, head: Message) -> Column:
+    """The column with an asset's name, which leads to it in Dagster."""
+    return Column(head, "asset", LINK, lambda row: choices.asset_address(row["asset"]))
 
 
 def style() -> None:
@@ -111,6 +116,9 @@ def table(
     empty: what is said where there are no rows.
     """
     heading, beside = choices.tell(title), choices.tell(note) if note else ""
+    if getattr(rows, "truncated", False):
+        cut = say("Only the first {count} are here.", count=str(len(rows)))
+        beside = f"{beside} {choices.tell(cut)}".strip()
     if not rows:
         st.html(Markup('<h3>{}</h3><p class="quiet">{}</p>').format(heading, choices.tell(empty)))
         return
@@ -180,8 +188,9 @@ def _cell(
     shades: Callable[[Mapping[str, Any], Column], int] | None,
 ) -> Markup:
     words = escape(written(row[column.name], column.kind, choices))
-    if column.kind == LINK and column.address:
-        words = Markup('<a href="{}" target="_self">{}</a>').format(column.address(row), words)
+    address = column.address(row) if column.kind == LINK and column.address else None
+    if address:
+        words = Markup('<a href="{}" target="_self">{}</a>').format(address, words)
     shade = shades(row, column) if shades else 0
     marked = f" {'above' if shade > 0 else 'below'}{abs(shade)}" if shade else ""
     return Markup('<td class="{}{}">{}</td>').format(_side(column), marked, words)

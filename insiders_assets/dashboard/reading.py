@@ -23,7 +23,16 @@ SECONDS_PER_QUERY = 5
 # So long may a page show what has been replaced.
 SECONDS_UNASKED = 5
 
+# A year more of months adds some three hundred facts to a report.
+MOST_FACTS = 20_000
+
 Row = dict[str, Any]
+
+
+class Rows(list[Row]):
+    """Rows, and whether there are more than were asked for."""
+
+    truncated = False
 
 
 @st.cache_resource(show_spinner=False)
@@ -40,7 +49,7 @@ def settings() -> Settings:
     return platform().settings
 
 
-def rows(statement: str, *parameters: Any, limit: int = MOST_ROWS) -> list[Row]:
+def rows(statement: str, *parameters: Any, limit: int = MOST_ROWS) -> Rows:
     """Rows of a statement over the views `page_…`; `%s` stands for a parameter.
 
     Raises
@@ -50,23 +59,24 @@ def rows(statement: str, *parameters: Any, limit: int = MOST_ROWS) -> list[Row]:
     return _remembered(published_last(), statement, parameters, limit)
 
 
-def unremembered(statement: str, *parameters: Any, limit: int) -> list[Row]:
+def unremembered(statement: str, *parameters: Any, limit: int) -> Rows:
     """The same, for a file that somebody takes once: too many rows to be kept."""
     return _ask(statement, parameters, limit)
 
 
 def facts_of(month: dt.date) -> Mapping[str, Row]:
     """The facts of a month by key: value, unit, denominator, and the asset that they come from."""
-    told = rows("SELECT key, value, unit, denominator, source FROM page_facts WHERE month = %s", month)
+    asked = "SELECT key, value, unit, denominator, source FROM page_facts WHERE month = %s"
+    told = rows(asked, month, limit=MOST_FACTS)
     return {row["key"]: row for row in told}
 
 
-def checks_of(month: dt.date) -> list[Row]:
+def checks_of(month: dt.date) -> Rows:
     """What each check of a month said last, those that do not hold first."""
     return rows("SELECT * FROM page_checks WHERE partition = %s ORDER BY passed, asset, check_name", month.isoformat())
 
 
-def segments_of(month: dt.date) -> list[Row]:
+def segments_of(month: dt.date) -> Rows:
     """The segments of a month, best first."""
     return rows("SELECT * FROM page_segments WHERE month = %s ORDER BY cluster_rank", month)
 
@@ -79,14 +89,18 @@ def months() -> list[dt.date]:
 @st.cache_data(ttl=SECONDS_UNASKED, show_spinner=False)
 def published_last() -> str:
     """Says when something was published last: another text, other rows."""
-    return str(_ask("SELECT max(published_at), count(*) FROM page_published", (), 1))
+    # By the versions: of two publications the one that began first may end last.
+    versions = "SELECT md5(string_agg(version, ',' ORDER BY table_name, scope)) AS all_of_them FROM page_published"
+    return str(_ask(versions, (), 1))
 
 
 @st.cache_data(max_entries=128, show_spinner=False)
-def _remembered(published: str, statement: str, parameters: tuple[Any, ...], limit: int) -> list[Row]:
+def _remembered(published: str, statement: str, parameters: tuple[Any, ...], limit: int) -> Rows:
     return _ask(statement, parameters, limit)
 
 
-def _ask(statement: str, parameters: tuple[Any, ...], limit: int) -> list[Row]:
+def _ask(statement: str, parameters: tuple[Any, ...], limit: int) -> Rows:
     found = platform().warehouse.read(statement, parameters, limit=limit, timeout_seconds=SECONDS_PER_QUERY)
-    return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+    answer = Rows(dict(zip(found.columns, row, strict=True)) for row in found.rows)
+    answer.truncated = found.truncated
+    return answer

@@ -23,10 +23,10 @@ STATUS_WORDS = {
 }
 ENTER, EXIT, TO_GRACE, RETURN, OVERRIDE = EVENTS
 EVENT_WORDS = {
-    ENTER: say("came in"),
+    ENTER: say("became a member"),
     EXIT: say("went out"),
     TO_GRACE: say("into grace"),
-    RETURN: say("back from grace"),
+    RETURN: say("came back"),
     OVERRIDE: say("by a person's word"),
 }
 

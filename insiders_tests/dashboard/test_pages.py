@@ -105,6 +105,12 @@ def test_the_language_can_be_changed_on_the_page(page: Page, dashboard: Dashboar
     choose(page, "Language", "Português (Brasil)")
     expect(page.locator("h1").first).to_have_text("Membros")
     assert "lang=pt-BR" in page.url
+    # And stays on the next page, where the selector is another one.
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Movimento").click()
+    settle(page)
+    expect(page.locator("h1").first).to_have_text("Movimento")
+    settle(page)
+    assert "lang=pt-BR" in page.url
 
 
 @pytest.mark.parametrize("hostile", ["'; DROP TABLE insiders.member_list; --", "<script>alert(1)</script>", "%", "\\"])
@@ -125,6 +131,11 @@ def test_whatever_is_searched_is_only_searched(page: Page, dashboard: Dashboard,
     assert Warehouse(warehouse).read("SELECT count(*) FROM page_members", limit=1).rows[0][0] > 0
 
 
+def test_what_no_text_can_hold_is_no_customer(page: Page, dashboard: Dashboard) -> None:
+    visit(page, dashboard, "customer", customer="%00")
+    expect(page.get_by_text("Write a customer's number")).to_be_visible()
+
+
 def test_members_are_searched_sorted_and_filtered(page: Page, dashboard: Dashboard, warehouse: str) -> None:
     reader = Warehouse(warehouse)
     visit(page, dashboard, "members")
@@ -137,7 +148,10 @@ def test_members_are_searched_sorted_and_filtered(page: Page, dashboard: Dashboa
     assert [rows.nth(place).locator("td").first.inner_text() for place in range(9)] == [row[0] for row in richest]
     choose(page, "Sort by", "nearest to the door")
     nearest = reader.read(
-        "SELECT customer_id FROM page_members WHERE month = %s ORDER BY reach, customer_id", [LAST], limit=1
+        "SELECT customer_id FROM page_members WHERE month = %s AND status <> 'left' "
+        "ORDER BY reach NULLS FIRST, customer_id",
+        [LAST],
+        limit=1,
     ).rows
     expect(rows.first.locator("td").first).to_have_text(nearest[0][0])
     box = page.get_by_label("Search a customer")

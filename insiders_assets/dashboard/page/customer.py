@@ -7,7 +7,7 @@ import datetime as dt
 import streamlit as st
 
 from insiders_assets.dashboard import reading
-from insiders_assets.dashboard.choices import Choices
+from insiders_assets.dashboard.choices import Choices, typed
 from insiders_assets.dashboard.parts import DAY, MONTH, NOTHING, PROSE, Column, Tile, table, tiles
 from insiders_assets.dashboard.reading import Row
 from insiders_assets.dashboard.words import customer_column, spoken
@@ -21,8 +21,8 @@ MOST_FOUND = 50
 def show(choices: Choices) -> None:
     """Draw the page."""
     if ASKED not in st.session_state:
-        st.session_state[ASKED] = st.query_params.get(ASKED, "")[:100]
-    asked = st.text_input(choices.tell(say("Customer")), key=ASKED, max_chars=100).strip()
+        st.session_state[ASKED] = typed(st.query_params.get(ASKED, ""))[:100]
+    asked = typed(st.text_input(choices.tell(say("Customer")), key=ASKED, max_chars=100))
     st.query_params[ASKED] = asked
     if not asked:
         st.info(choices.tell(say("Write a customer's number, or the beginning of one.")))
@@ -46,7 +46,7 @@ def _standing(now: Row, choices: Choices) -> None:
         st.info(
             tell(say("No line in the window of {month}; shown as of {last}.", month=choices.month, last=now["month"]))
         )
-    status = now["status_words"] or tell(say("not clusterable: seen on one day only"))
+    status = now["status_words"] or tell(say("not clusterable: bought on one day at most"))
     since = tell(say("since {month}", month=now["since"])) if now["since"] else ""
     money = language.written(now["gross_revenue"], CURRENCY, choices.currency)
     tiles(
@@ -90,7 +90,6 @@ def _purchases(customer: str, made: list[dt.date], choices: Choices) -> None:
         "ORDER BY invoice_date DESC, invoice_no",
         customer,
         made,
-        limit=500,
     )
     columns = [
         Column(say("Day"), "invoice_date", DAY),

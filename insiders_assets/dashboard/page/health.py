@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from insiders_assets.contracts.catalogue import TABLES_BY_MONTH
 from insiders_assets.dashboard import reading
 from insiders_assets.dashboard.choices import Choices
-from insiders_assets.dashboard.parts import DAY, MOMENT, PROSE, Column, table
+from insiders_assets.dashboard.parts import DAY, MOMENT, PROSE, Column, asset_column, table
 from insiders_assets.domain.facts.fact import COUNT
 from insiders_assets.domain.messages import say
 
 SECONDS = "seconds"
+A_MONTH = "^[0-9]{4}-[0-9]{2}-01$"
 
 
 def show(choices: Choices) -> None:
@@ -23,9 +25,14 @@ def show(choices: Choices) -> None:
 
 def _checks(choices: Choices) -> None:
     found = reading.checks_of(choices.month)
+    # Of a file, or of a run over many months: no month would show it.
+    others = reading.rows(
+        "SELECT * FROM page_checks WHERE NOT passed AND partition !~ %s ORDER BY checked_at DESC", A_MONTH, limit=50
+    )
     columns = [
-        Column(say("Asset"), "asset"),
+        asset_column(choices, say("Asset")),
         Column(say("Check"), "check_name"),
+        Column(say("Month or file"), "partition"),
         Column(say("Holds"), "passed"),
         Column(say("What it found"), "found", PROSE),
         Column(say("When (UTC)"), "checked_at", MOMENT),
@@ -33,7 +40,7 @@ def _checks(choices: Choices) -> None:
     failing = sum(not row["passed"] for row in found)
     told = {"failing": choices.language.number(failing), "count": choices.language.number(len(found))}
     note = say("{failing} of {count} checks of the month do not hold.", **told)
-    table(say("Checks"), columns, found, choices, "insiders_report", "checks", note=note)
+    table(say("Checks"), columns, [*others, *found], choices, "insiders_report", "checks", note=note)
 
 
 def _files(choices: Choices) -> None:
@@ -56,8 +63,9 @@ def _files(choices: Choices) -> None:
 
 def _quarantine(choices: Choices) -> None:
     found = reading.rows(
-        "SELECT reason, count(DISTINCT file_version) AS files, sum(lines)::bigint AS lines FROM page_quarantine "
-        "GROUP BY reason ORDER BY lines DESC",
+        "SELECT q.reason, count(DISTINCT q.file_version) AS files, sum(q.lines)::bigint AS lines "
+        "FROM page_quarantine q JOIN page_files f USING (file_version) WHERE f.counts "
+        "GROUP BY q.reason ORDER BY lines DESC, q.reason",
         limit=200,
     )
     columns = [
@@ -65,13 +73,21 @@ def _quarantine(choices: Choices) -> None:
         Column(say("Files"), "files", COUNT),
         Column(say("Lines"), "lines", COUNT),
     ]
-    table(say("Lines in quarantine, by reason"), columns, found, choices, "landed_invoices", "quarantine")
+    table(
+        say("Lines in quarantine, by reason"),
+        columns,
+        found,
+        choices,
+        "landed_invoices",
+        "quarantine",
+        note=say("Of the files that count."),
+    )
 
 
 def _restatements(choices: Choices) -> None:
     found = reading.rows("SELECT * FROM page_restatements ORDER BY last_at DESC, asset", limit=200)
     columns = [
-        Column(say("Asset"), "asset"),
+        asset_column(choices, say("Asset")),
         Column(say("Month"), "partition"),
         Column(say("Times"), "times", COUNT),
         Column(say("Last (UTC)"), "last_at", MOMENT),
@@ -90,15 +106,19 @@ def _restatements(choices: Choices) -> None:
 def _freshness(choices: Choices) -> None:
     found = reading.rows(
         "SELECT table_name, count(*) AS scopes, max(scope) AS last_scope, max(published_at) AS published_at "
-        "FROM page_published WHERE scope ~ '^[0-9]{4}-[0-9]{2}-01$' GROUP BY table_name ORDER BY table_name"
+        "FROM page_published WHERE scope ~ %s GROUP BY table_name ORDER BY table_name",
+        A_MONTH,
     )
+    asset_of = {table.name: asset for asset, table in TABLES_BY_MONTH.items()}
+    rows = [{**row, "asset": asset_of.get(row["table_name"], row["table_name"])} for row in found]
     columns = [
+        asset_column(choices, say("Asset")),
         Column(say("Table"), "table_name"),
         Column(say("Months"), "scopes", COUNT),
         Column(say("Last month"), "last_scope"),
         Column(say("Published (UTC)"), "published_at", MOMENT),
     ]
-    table(say("How fresh each table is"), columns, found, choices, "insiders_report", "freshness")
+    table(say("How fresh each table is"), columns, rows, choices, "insiders_report", "freshness")
 
 
 def _cost(choices: Choices) -> None:
@@ -108,7 +128,7 @@ def _cost(choices: Choices) -> None:
         choices.month.isoformat(),
     )
     columns = [
-        Column(say("Asset"), "asset"),
+        asset_column(choices, say("Asset")),
         Column(say("Seconds"), "seconds", SECONDS),
         Column(say("Peak memory (MB)"), "peak_mb", COUNT),
         Column(say("Rows"), "rows", COUNT),

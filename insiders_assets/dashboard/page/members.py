@@ -9,7 +9,7 @@ import streamlit as st
 
 from insiders_assets.contracts.programme import INSIDE, LEFT, STATUSES
 from insiders_assets.dashboard import reading
-from insiders_assets.dashboard.choices import Choices
+from insiders_assets.dashboard.choices import Choices, typed
 from insiders_assets.dashboard.parts import MONTH, PROSE, Column, table
 from insiders_assets.dashboard.words import STATUS_WORDS, customer_column, segment_name, spoken
 from insiders_assets.domain.facts.fact import COUNT, CURRENCY, SHARE
@@ -19,7 +19,8 @@ EVERYBODY = say("all")
 ROWS_PER_PAGE, MOST_IN_FILE = 50, 100_000
 ORDERS = {
     "gross_revenue": (say("gross revenue"), "gross_revenue DESC NULLS LAST"),
-    "reach": (say("nearest to the door"), "reach ASC NULLS LAST"),
+    # Who is gone is past it; who is in without a line in the window has reached nothing of the rule.
+    "reach": (say("nearest to the door"), f"status = '{LEFT}', reach ASC NULLS FIRST"),
     "recency_days": (say("longest without a purchase"), "recency_days DESC NULLS LAST"),
     "since": (say("newest status"), "since DESC NULLS LAST"),
     "customer_id": (say("customer"), "customer_id"),
@@ -30,7 +31,7 @@ def show(choices: Choices) -> None:
     """Draw the page."""
     tell = choices.tell
     search, status, segment, order = st.columns([2, 2, 2, 2])
-    wanted = search.text_input(tell(say("Search a customer")), key="member_search", max_chars=100)
+    wanted = typed(search.text_input(tell(say("Search a customer")), key="member_search", max_chars=100))
     statuses = status.multiselect(
         tell(say("Status")),
         STATUSES[1:],
@@ -42,17 +43,20 @@ def show(choices: Choices) -> None:
     segments = segment.multiselect(
         tell(say("Segment")),
         list(named),
-        format_func=named.__getitem__,
+        # One that another month has, chosen there, is kept by its number.
+        format_func=lambda one: named.get(one, str(one)),
         key="member_segment",
         placeholder=tell(EVERYBODY),
     )
     by = order.selectbox(tell(say("Sort by")), list(ORDERS), format_func=lambda one: tell(ORDERS[one][0]))
-    where = "month = %s AND status = ANY(%s)"
-    parameters: list[Any] = [choices.month, list(statuses or (*INSIDE, LEFT))]
+    where = "month = %s"
+    parameters: list[Any] = [choices.month]
+    if statuses:
+        where, parameters = f"{where} AND status = ANY(%s)", [*parameters, list(statuses)]
     if segments:
         where, parameters = f"{where} AND segment_id = ANY(%s)", [*parameters, list(segments)]
-    if wanted.strip():
-        where, parameters = f"{where} AND customer_id ILIKE %s", [*parameters, f"%{_plain(wanted.strip())}%"]
+    if wanted:
+        where, parameters = f"{where} AND customer_id ILIKE %s", [*parameters, f"%{_plain(wanted)}%"]
     counted = reading.rows(
         "SELECT count(*) AS customers, count(*) FILTER (WHERE status = ANY(%s)) AS inside, "
         f"coalesce(sum(gross_revenue) FILTER (WHERE status = ANY(%s)), 0) AS revenue FROM page_members WHERE {where}",

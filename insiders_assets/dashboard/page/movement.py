@@ -9,12 +9,21 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from insiders_assets.contracts.programme import GRACE, LEFT
+from insiders_assets.contracts.programme import GRACE
 from insiders_assets.dashboard import reading
 from insiders_assets.dashboard.choices import Choices
 from insiders_assets.dashboard.page.members import MOST_IN_FILE, columns
 from insiders_assets.dashboard.parts import DRAWING, PROSE, Column, picture, table
-from insiders_assets.dashboard.words import customer_column, segment_name, spoken
+from insiders_assets.dashboard.words import (
+    ENTER,
+    EXIT,
+    OVERRIDE,
+    RETURN,
+    TO_GRACE,
+    customer_column,
+    segment_name,
+    spoken,
+)
 from insiders_assets.domain.facts.fact import CURRENCY, CUSTOMERS
 from insiders_assets.domain.messages import Message, say
 from insiders_assets.reporting.content.matter import GONE, NOT_BEFORE
@@ -22,6 +31,7 @@ from insiders_assets.reporting.language import Language
 from insiders_assets.reporting.pictures.flows import alluvial
 
 MOST_CALLED, MOST_EVENTS = 20, 200
+MOST_URGENT_FIRST = (EXIT, TO_GRACE, OVERRIDE, RETURN, ENTER)
 INSIDE, OUTSIDE = say("Insiders"), say("everybody else")
 BY_PROGRAMME, BY_SEGMENT = "programme", "segment"
 VIEWS = {BY_PROGRAMME: say("in and out of the programme"), BY_SEGMENT: say("between segments")}
@@ -99,7 +109,7 @@ def _by_segment(found: Sequence[Mapping[str, Any]], choices: Choices) -> tuple[n
 
     def side(row: Mapping[str, Any], when: str) -> str:
         segment = row[f"segment_{when}"]
-        if segment is None:
+        if segment is None and not row[f"inside_{when}"]:
             return choices.tell(NOT_BEFORE if when == "before" else GONE)
         return names.get(segment, without)
 
@@ -122,11 +132,11 @@ def _counted(
 
 def _calls(choices: Choices) -> None:
     found = reading.rows(
-        "SELECT * FROM page_members WHERE month = %s AND (status = %s OR (status = %s AND event IS NOT NULL)) "
+        "SELECT * FROM page_members WHERE month = %s AND override_reason IS NULL AND (status = %s OR event = %s) "
         "ORDER BY gross_revenue DESC NULLS LAST, customer_id LIMIT %s",
         choices.month,
         GRACE,
-        LEFT,
+        EXIT,
         MOST_CALLED,
     )
     table(
@@ -136,19 +146,21 @@ def _calls(choices: Choices) -> None:
         choices,
         "member_list",
         "calls",
-        note=say("In grace, or gone out this month: those who brought the most in the window."),
+        note=say("In grace, or gone out this month: those who brought the most in the window, by no person's word."),
     )
 
 
 def _events(choices: Choices) -> None:
     statement = (
         "SELECT * FROM page_members WHERE month = %s AND event IS NOT NULL "
-        "ORDER BY event, gross_revenue DESC NULLS LAST, customer_id"
+        "ORDER BY array_position(%s, event), gross_revenue DESC NULLS LAST, customer_id"
     )
-    found = [spoken(row, choices) for row in reading.rows(statement, choices.month, limit=MOST_EVENTS)]
+    asked = (statement, choices.month, list(MOST_URGENT_FIRST))
+    found = [spoken(row, choices) for row in reading.rows(*asked, limit=MOST_EVENTS)]
     heads = [
         customer_column(choices),
         Column(say("What happened"), "event_words"),
+        Column(say("Status"), "status_words"),
         Column(say("Why"), "reason_words", PROSE),
         Column(say("What moved most"), "moved_words", PROSE),
         Column(say("Gross revenue ({currency})", currency=choices.currency), "gross_revenue", CURRENCY),
@@ -160,9 +172,7 @@ def _events(choices: Choices) -> None:
         choices,
         "insiders_membership",
         "events",
-        every=lambda: [
-            spoken(row, choices) for row in reading.unremembered(statement, choices.month, limit=MOST_IN_FILE)
-        ],
+        every=lambda: [spoken(row, choices) for row in reading.unremembered(*asked, limit=MOST_IN_FILE)],
         note=_shown(len(found)),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from insiders_assets.contracts.pages import SHARE_OF_CUSTOMERS, THRESHOLD
+from insiders_assets.contracts.programme import INSIDE
 from insiders_assets.dashboard import reading
 from insiders_assets.dashboard.choices import Choices
 from insiders_assets.dashboard.parts import MONTH, PROSE, Column, Tile, table, tiles
@@ -23,6 +24,7 @@ def show(choices: Choices) -> None:
         _card(choices, cards[0])
     else:
         st.info(choices.tell(say("This month's clustering suggests no rule: it chooses nobody.")))
+    _in_force(choices)
     _over_months(choices, cards)
     _policies(choices)
     _trials(choices)
@@ -63,6 +65,23 @@ def _card(choices: Choices, card: reading.Row) -> None:
     )
 
 
+def _in_force(choices: Choices) -> None:
+    """By which rule members are members, which may be an earlier month's, or one that people have published."""
+    # It is the same for everybody; asked of one, the database need not look through all.
+    found = reading.rows(
+        "SELECT rule FROM page_customers WHERE month = %s AND rule IS NOT NULL AND customer_id = "
+        "(SELECT min(customer_id) FROM page_members WHERE month = %s AND status = ANY(%s))",
+        choices.month,
+        choices.month,
+        list(INSIDE),
+    )
+    st.subheader(choices.tell(say("The rule in force")))
+    for row in found:
+        st.code(row["rule"], language=None)
+    if not found:
+        st.text(choices.tell(NOT_IN_FORCE))
+
+
 def _over_months(choices: Choices, cards: list[reading.Row]) -> None:
     columns = [
         Column(say("Month"), "month", MONTH),
@@ -90,8 +109,8 @@ def _policies(choices: Choices) -> None:
     rows = [
         {
             **row,
-            "name": choices.tell(NAMES[row["policy"]]),
-            "what": choices.tell(DESCRIPTIONS[row["policy"]]),
+            "name": choices.tell(NAMES.get(row["policy"], str(row["policy"]))),
+            "what": choices.tell(DESCRIPTIONS.get(row["policy"], str(row["description"]))),
         }
         for row in found
     ]
@@ -154,7 +173,8 @@ def _trials(choices: Choices) -> None:
             f"trials_{kind}",
             note=say(
                 "Replayed month by month with the programme's own months of coming in and going out. Net revenue is "
-                "what each month's members brought in the month after it."
+                "what each month's members brought in the month after it; gross revenue is a share of the clusterable "
+                "customers' in the window."
             ),
             empty=NOT_IN_FORCE,
         )

@@ -52,8 +52,10 @@ def _profiles(choices: Choices, facts: Mapping[str, Row], profiles: list[Row]) -
 
     def shade(row: Mapping[str, Any], column: Column) -> int:
         mine, all_of_them = row[column.name], base.get(column.name)
-        if row["segment"] == everybody or not mine or not all_of_them or mine < 0:
+        if row["segment"] == everybody or mine is None or not all_of_them or mine < 0:
             return 0
+        if mine == 0:
+            return -len(STEPS)
         ratio = mine / all_of_them
         steps = sum(max(ratio, 1 / ratio) >= step for step in STEPS)
         return steps if ratio > 1 else -steps
