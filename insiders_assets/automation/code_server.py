@@ -2,8 +2,8 @@
 
 Dagster's code server looks twice a second whether a run's process has died, records it as failed, and ends itself when
 it was asked to and none is left. It does so in a thread, which the first error ends for ever. A database that goes away
-is that error, and is what runs die of: such a run would look alive for hours, no file would be landed meanwhile, and
-the server could not be stopped. Belongs here: that. Does not belong here: what the server serves.
+is that error, and is what runs die of: such a run would look alive for hours, no file would be landed meanwhile, and a
+server that is asked to end when its runs have would not. Belongs here: that. Does not belong here: what is served.
 """
 
 from __future__ import annotations

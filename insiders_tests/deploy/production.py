@@ -74,6 +74,11 @@ class Answer:
     body: str
 
 
+def _heeding_interrupts() -> None:
+    """As systemd starts a process; one that a shell has put in the background hands on that it ignores Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @dataclass
 class Box:
     """One machine with everything on it."""
@@ -154,6 +159,7 @@ class Box:
                     stdout=words,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
+                    preexec_fn=_heeding_interrupts,
                 )
             self.wait_until(self.healthy(unit), f"{unit} is healthy", unit)
 
