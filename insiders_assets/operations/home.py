@@ -106,14 +106,6 @@ def instance_config(settings: Settings) -> dict[str, Any]:
     if settings.instance:
         # The URL is read from the environment, so the password does not stand in the file.
         config["storage"] = {"postgres": {"postgres_url": {"env": f"{PREFIX}INSTANCE"}}}
-    else:
-        config["storage"] = {
-            "custom": {
-                "module": "insiders_assets.storage.run_history",
-                "class": "RunHistory",
-                "config": {"base_dir": {"env": "DAGSTER_HOME"}},
-            }
-        }
     if settings.logs_bucket:
         config["compute_logs"] = {
             "module": "dagster_aws.s3.compute_log_manager",
