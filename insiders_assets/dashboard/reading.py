@@ -89,9 +89,11 @@ def months() -> list[dt.date]:
 @st.cache_data(ttl=SECONDS_UNASKED, show_spinner=False)
 def published_last() -> str:
     """Says when something was published last: another text, other rows."""
-    # By the versions: of two publications the one that began first may end last.
-    versions = "SELECT md5(string_agg(version, ',' ORDER BY table_name, scope)) AS all_of_them FROM page_published"
-    return str(_ask(versions, (), 1))
+    # By all of them: of two publications the one that began first may end last, and a version may come once more.
+    each = (
+        "SELECT md5(string_agg(version || published_at, ',' ORDER BY table_name, scope)) AS stand FROM page_published"
+    )
+    return str(_ask(each, (), 1))
 
 
 @st.cache_data(max_entries=128, show_spinner=False)

@@ -107,7 +107,6 @@ def test_the_language_can_be_changed_on_the_page(page: Page, dashboard: Dashboar
     assert "lang=pt-BR" in page.url
     # And stays on the next page, where the selector is another one.
     page.get_by_test_id("stSidebarNav").get_by_role("link", name="Movimento").click()
-    settle(page)
     expect(page.locator("h1").first).to_have_text("Movimento")
     settle(page)
     assert "lang=pt-BR" in page.url
