@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from insiders_assets.contracts.programme import EVENTS, GRACE, LEFT, MEMBER, OUTSIDE, PROVISIONAL
+from insiders_assets.contracts.programme import EVENTS, GRACE, INSIDE, LEFT, MEMBER, OUTSIDE, PROVISIONAL
 from insiders_assets.dashboard.choices import BASE, BEFORE, LANGUAGE, MONTH, Choices
 from insiders_assets.dashboard.parts import LINK, Column
 from insiders_assets.domain.messages import Message, say
@@ -27,8 +27,9 @@ EVENT_WORDS = {
     EXIT: say("went out"),
     TO_GRACE: say("into grace"),
     RETURN: say("came back"),
-    OVERRIDE: say("by a person's word"),
+    OVERRIDE: say("out, by a person's word"),
 }
+IN_BY_HAND = say("in, by a person's word")
 
 
 def spoken(row: Mapping[str, Any], choices: Choices) -> dict[str, Any]:
@@ -37,10 +38,12 @@ def spoken(row: Mapping[str, Any], choices: Choices) -> dict[str, Any]:
     def named(words: Mapping[str, Message], name: str | None) -> str | None:
         return choices.tell(words[name]) if name else None
 
+    by_hand = row["event"] == OVERRIDE and row["status"] in INSIDE
+
     return {
         **row,
         "status_words": named(STATUS_WORDS, row["status"]),
-        "event_words": named(EVENT_WORDS, row["event"]),
+        "event_words": choices.tell(IN_BY_HAND) if by_hand else named(EVENT_WORDS, row["event"]),
         "segment": choices.in_language(row, "segment"),
         "needs_words": choices.in_language(row, "needs"),
         "reason_words": choices.in_language(row, "reason"),

@@ -15,7 +15,13 @@ from insiders_assets.reporting.language import LANGUAGES
 from insiders_assets.settings import load_settings
 from insiders_assets.storage.embedded_postgres import EmbeddedPostgres
 from insiders_tests.dashboard.serving import Dashboard, running_dashboard
-from insiders_tests.dashboard.visiting import PHONE, WIDE, every_page_is_whole, tiles_tell_the_facts
+from insiders_tests.dashboard.visiting import (
+    PHONE,
+    WIDE,
+    every_page_is_whole,
+    the_other_pages_tell_them_too,
+    tiles_tell_the_facts,
+)
 from insiders_tests.operations.shops import environment_as_before
 
 pytestmark = [
@@ -66,3 +72,4 @@ def test_the_figures_are_those_of_the_fact_table(
     with open_platform(load_settings(real_home)) as platform:
         for month in (LAST, dt.date(2011, 11, 1)):
             assert tiles_tell_the_facts(page, dashboard, platform.warehouse, language, month) == 3 * 9
+            the_other_pages_tell_them_too(page, dashboard, platform.warehouse, language, month)

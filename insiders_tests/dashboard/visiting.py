@@ -13,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from insiders_assets.contracts.catalogue import TABLES_BY_MONTH
+from insiders_assets.domain.facts.characteristics import PROFILE
 from insiders_assets.domain.facts.members import BASES
 from insiders_assets.reporting.language import ENGLISH, PORTUGUESE, Language
 from insiders_assets.storage.warehouse import Warehouse
@@ -109,3 +110,34 @@ def tiles_tell_the_facts(page: Page, dashboard: Dashboard, warehouse: Warehouse,
                 assert tile.inner_text() == words.written(*told[key], "GBP"), key
                 shown += 1
     return shown
+
+
+def the_other_pages_tell_them_too(
+    page: Page, dashboard: Dashboard, warehouse: Warehouse, language: str, month: dt.date
+) -> None:
+    """What Programme, Members, Forecast and Segments have in common with the fact table is written as there."""
+    told, words = facts(warehouse, month), Language(language)
+    asked = {"lang": language, "month": f"{month:%Y-%m}"}
+
+    def written(key: str, currency: str | None = None) -> str:
+        return words.written(*told[key], currency)
+
+    visit(page, dashboard, "programme", **asked)
+    for key in ("rule.f1", "rule.precision", "rule.recall", "rule.selected", "rule.exceptions"):
+        assert page.locator(f"[data-fact='{key}']").inner_text() == written(key), key
+    visit(page, dashboard, "members", **asked)
+    note = page.locator("h3 + p.quiet").first.inner_text()
+    assert written("members.count") in note
+    assert written("members.revenue", "GBP") in note
+    visit(page, dashboard, "forecast", **asked)
+    next_month = page.locator("table").first.locator("tbody tr").first.inner_text().split("\t")
+    for key in ("forecast.net_revenue", "forecast.lower", "forecast.upper"):
+        assert written(key) in next_month, key
+    visit(page, dashboard, "segments", **asked)
+    profiles = page.locator("table").first.locator("tbody tr").all()
+    for row in profiles[:-1]:
+        cells = row.locator("td").all_inner_texts()
+        segment = f"segment_{int(cells[0].split('.')[0]):02d}"
+        assert cells[1:] == [written(f"{segment}.customers"), *(written(f"{segment}.mean_{name}") for name in PROFILE)]
+    everybody = profiles[-1].locator("td").all_inner_texts()
+    assert everybody[1:] == [written("base.clusterable"), *(written(f"clusterable.mean_{name}") for name in PROFILE)]
