@@ -279,8 +279,10 @@ def cloud() -> Iterator[None]:
             mocked.stop(remove_data=False)
 
 
+@functools.cache
 def create_stack(name: str, **parameters: str) -> Stack:
-    """The production template as a stack, with parameters beside its defaults."""
+    """The production template as a stack, with parameters beside its defaults; made once, since a cloud that is left
+    keeps what stands in it."""
     client = api("cloudformation")
     needed = {"AlertEmail": "night@shop.example", "FirstMonth": "2024-01", "DeploymentName": name}
     with warnings.catch_warnings():

@@ -1,15 +1,19 @@
-"""What tests of several scripts stand on: a server of PostgreSQL, and a box with a release."""
+"""What tests of several modules stand on: a server of PostgreSQL, a box with a release, and stacks of the template."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from insiders_tests.deploy.cloud import Stack, cloud, create_stack
+from insiders_tests.deploy.first_start import FirstStart, start
 from insiders_tests.deploy.scripts import Box, as_master
-from insiders_tests.servers import tcp_postgres
+from insiders_tests.deploy.stacks import CIDR, IMAGE
+from insiders_tests.servers import S3, tcp_postgres
 
 
 @pytest.fixture(scope="module")
@@ -48,3 +52,26 @@ def box(tmp_path: Path) -> Box:
     assert made.asked == [f"systemctl --quiet --root={made.root} enable insiders.target"]
     made.forget()
     return made
+
+
+@pytest.fixture(scope="module")
+def closed(s3: S3) -> Iterator[Stack]:
+    """A stack with the defaults: a virtual environment, nothing open. Made after the S3 server of one test, since both
+    change the environment and put it back."""
+    with cloud():
+        yield create_stack("insiders")
+
+
+@pytest.fixture(scope="module")
+def opened(closed: Stack) -> Stack:
+    """A second one in the same account: an image, what the compose file needs, and addresses that may come in."""
+    return create_stack(
+        "other-shop", AllowedCidr=CIDR, ContainerImage=IMAGE, MetadataHops="2", DatabaseClass="db.m7g.large"
+    )
+
+
+@pytest.fixture(scope="module")
+def started(closed: Stack) -> Iterator[FirstStart]:
+    """A first start that went well."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield start(closed, Path(folder))
