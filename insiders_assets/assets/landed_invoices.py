@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from insiders_assets.assets.monthly import CONTRACT_CHECK, OWNERS, column_schema, shown_as_table
 from insiders_assets.assets.platform import Platform
 from insiders_assets.contracts.lines import LANDED_FILES, LANDED_LINES, QUARANTINE, QUARANTINE_COUNTS
-from insiders_assets.contracts.table import content_hash
+from insiders_assets.contracts.table import Table, content_hash
 from insiders_assets.errors import InputError, LostMonthError
 from insiders_assets.partitions import last_closed_month
 from insiders_assets.storage.ledger import FileVersion, Ledger, Part, change_ledger
@@ -32,6 +32,8 @@ from insiders_assets.storage.warehouse_schema import SCHEMA
 FILE_VERSIONS_NAME = "file_versions"
 FILE_VERSIONS = dg.DynamicPartitionsDefinition(name=FILE_VERSIONS_NAME)
 VERSION_DIGITS = 12
+# Version and rows of what the ledger says of a file, by its key.
+FilesToShow = dict[str, tuple[str, list[dict[str, Any]]]]
 
 
 class LandingConfig(dg.Config):
@@ -252,22 +254,7 @@ def refuse_too_many_bad_lines(key: str, reasons: Mapping[str, int], good: int, m
 
 def publish_ledger(platform: Platform, ledger: Ledger, file_keys: Sequence[str] | None = None) -> None:
     """Show readers what the ledger says of some files or of every file; what they have already is left alone."""
-    published = {place: found.version for place, found in platform.warehouse.published().items()}
-    files: dict[str, list[FileVersion]] = defaultdict(list)
-    wanted = None if file_keys is None else set(file_keys)
-    for file in ledger.files:
-        if wanted is None or file.file_key in wanted:
-            files[in_utf8(file.file_key)].append(file)
-    for table, rows_of in ((LANDED_FILES, _file_rows), (QUARANTINE_COUNTS, _count_rows)):
-        lacking = {}
-        for scope, versions in sorted(files.items()):
-            rows = rows_of(versions)
-            version = hashlib.sha256(json.dumps(rows, default=str, sort_keys=True).encode()).hexdigest()[:16]
-            there = published.get((table.name, scope))
-            if there != version and (rows or there):
-                lacking[scope] = version, rows
-        if not lacking:
-            continue
+    for table, lacking in ledger_that_readers_lack(platform, ledger, file_keys):
         platform.warehouse.prepare([table])
         # Validated together: there may be thousands of files.
         all_rows = [row for _, rows in lacking.values() for row in rows]
@@ -275,6 +262,30 @@ def publish_ledger(platform: Platform, ledger: Ledger, file_keys: Sequence[str] 
         for scope, (version, _) in lacking.items():
             data = valid.filter(pc.equal(valid[table.scope], scope))
             platform.warehouse.publish(table, scope, data, version=version, content_hash=content_hash(table, data))
+
+
+def ledger_that_readers_lack(
+    platform: Platform, ledger: Ledger, file_keys: Sequence[str] | None = None
+) -> list[tuple[Table, FilesToShow]]:
+    """What the ledger says and readers lack of some files or of every file, by table and file."""
+    published = {place: found.version for place, found in platform.warehouse.published().items()}
+    files: dict[str, list[FileVersion]] = defaultdict(list)
+    wanted = None if file_keys is None else set(file_keys)
+    for file in ledger.files:
+        if wanted is None or file.file_key in wanted:
+            files[in_utf8(file.file_key)].append(file)
+    found: list[tuple[Table, FilesToShow]] = []
+    for table, rows_of in ((LANDED_FILES, _file_rows), (QUARANTINE_COUNTS, _count_rows)):
+        lacking: FilesToShow = {}
+        for scope, versions in sorted(files.items()):
+            rows = rows_of(versions)
+            version = hashlib.sha256(json.dumps(rows, default=str, sort_keys=True).encode()).hexdigest()[:16]
+            there = published.get((table.name, scope))
+            if there != version and (rows or there):
+                lacking[scope] = version, rows
+        if lacking:
+            found.append((table, lacking))
+    return found
 
 
 def _file_rows(versions: Sequence[FileVersion]) -> list[dict[str, Any]]:

@@ -19,9 +19,13 @@ from insiders_assets.contracts.catalogue import MONTHLY_TABLES, TABLES_BY_MONTH
 from insiders_assets.partitions import key_of, month_range, months_back, shift
 from insiders_assets.storage.lake import Version
 from insiders_assets.storage.ledger import Ledger
+from insiders_assets.storage.warehouse import PublishedVersion
 
 # Assets whose file versions the ledger names; the others read tables of the lake only.
 READ_FROM_LEDGER = ("raw_invoices", "month_files")
+READERS_LACK_IT = "the lake has a version that readers lack"
+# By table and scope, as the warehouse says it.
+Published = Mapping[tuple[str, str], PublishedVersion]
 # How many months back an asset reads another one, by the names of both; 0: its own month only.
 Reach = Mapping[str, Mapping[str, int]]
 
@@ -92,6 +96,22 @@ def due_months(lookup: Lookup, months: Sequence[dt.date]) -> list[Due]:
     for month in months:
         found.update({(one.asset, month): one for one in _due(lookup, month, found)})
     return list(found.values())
+
+
+def unpublished(lookup: Lookup, published: Published, months: Sequence[dt.date]) -> list[Due]:
+    """What the lake has of these months and readers lack: after a killed run, or a restored database."""
+    return [
+        Due(asset, month, READERS_LACK_IT)
+        for month in months
+        for asset, table in MONTHLY_TABLES.items()
+        if table.published and lacks(published, table.name, key_of(month), lookup.current(table.name, key_of(month)))
+    ]
+
+
+def lacks(published: Published, table: str, scope: str, version: Version | None) -> bool:
+    """Whether readers lack this version of a table's scope."""
+    there = published.get((table, scope))
+    return version is not None and (there is None or there.version != version.version)
 
 
 def _due(lookup: Lookup, month: dt.date, earlier: Mapping[tuple[str, dt.date], Due]) -> list[Due]:

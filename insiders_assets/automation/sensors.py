@@ -1,4 +1,5 @@
-"""The sensors: one sees what has arrived in the landing zone, the other what is due; both ask for the job `catch_up`.
+"""The sensors: one sees what has arrived in the landing zone, the other what is due, or made and not shown to readers;
+both ask for the job `catch_up`.
 
 Belongs here: when to ask. Does not belong here: landing and making months, which the job does in one run for all files
 and months together: several arrivals for one month make one run.
@@ -12,14 +13,14 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import dagster as dg
 
-from insiders_assets.assets.landed_invoices import in_utf8
+from insiders_assets.assets.landed_invoices import in_utf8, ledger_that_readers_lack
 from insiders_assets.assets.platform import Platform, open_platform
 from insiders_assets.automation.arrivals import judged_again, judged_under, waiting
-from insiders_assets.automation.due import Due, Lookup, Reach, due_months
+from insiders_assets.automation.due import READERS_LACK_IT, Due, Lookup, Reach, due_months, unpublished
 from insiders_assets.automation.jobs import CATCH_UP, CATCHING_UP, UNDER_WAY
 from insiders_assets.automation.months import Months, find_months, up_to_gap
 from insiders_assets.errors import GapError, InsidersError
@@ -64,7 +65,7 @@ def sensors(settings: Settings, reach_of_assets: Callable[[Settings], Reach]) ->
         minimum_interval_seconds=5 * settings.sensor_seconds,
         default_status=status,
         description="Sees to it that a month that is due is not forgotten: a month that has closed, a changed setting, "
-        "a run that failed.",
+        "a run that failed, a database that was restored.",
     )
     def due(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         if catching_up(context.instance):
@@ -96,8 +97,8 @@ def look_for_arrivals(context: dg.SensorEvaluationContext, platform: Platform) -
 
 
 def look_for_due_months(context: dg.SensorEvaluationContext, platform: Platform, reach: Reach) -> dg.SensorResult:
-    """Ask for a run if a month that has closed and settled is due and can be made; the cursor tells what the assets'
-    pages say of it already."""
+    """Ask for a run if a month that has closed and settled is due and can be made, or readers lack what stands; the
+    cursor tells what the assets' pages say of it already."""
     settings, today = platform.settings, dt.datetime.now(dt.UTC).date()
     try:
         lookup = Lookup(platform, reach)
@@ -107,16 +108,23 @@ def look_for_due_months(context: dg.SensorEvaluationContext, platform: Platform,
         # One that has no file is not due but missing; a mistyped year makes hundreds of them.
         found = due_months(lookup, [one for one in months.wanted if not lookup.ledger.is_missing(key_of(one))])
         until, gap = _reachable(settings, lookup.ledger, months)
+        found += unpublished(lookup, platform.warehouse.published(), months.wanted)
+        files = {scope for _, lacking in ledger_that_readers_lack(platform, lookup.ledger) for scope in lacking}
     except InsidersError as trouble:
         return dg.SensorResult(skip_reason=str(trouble))
     known = _digest(_in_words(found))
     said = _observed(found) if known != context.cursor else []
     due = [one for one in found if until and one.month <= until]
-    if not due:
+    if not due and not files:
         return dg.SensorResult(skip_reason=str(gap or "No month is due."), cursor=known, asset_events=said)
+    return _ask(context, _why(due, files), [*_in_words(due), *sorted(files)], known, said)
+
+
+def _why(due: Sequence[Due], files: Collection[str]) -> str:
     names = sorted({f"{one.month:%Y-%m}" for one in due})
-    why = f"{len(names)} due from {names[0]} on: {due[0].asset}, {due[0].reason}"
-    return _ask(context, why, _in_words(due), known, said)
+    if names:
+        return f"{len(names)} due from {names[0]} on: {due[0].asset}, {due[0].reason}"
+    return f"landed_invoices of {len(files)} file{'s' if len(files) > 1 else ''}: {READERS_LACK_IT}"
 
 
 def _reachable(settings: Settings, ledger: Ledger, months: Months) -> tuple[dt.date | None, GapError | None]:

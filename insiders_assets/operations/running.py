@@ -16,7 +16,7 @@ import dagster as dg
 
 from insiders_assets.assets.landed_invoices import publish_ledger
 from insiders_assets.assets.platform import Platform, open_platform
-from insiders_assets.automation.due import Due, Lookup, due_assets
+from insiders_assets.automation.due import Due, Lookup, due_assets, lacks
 from insiders_assets.automation.jobs import MONTHLY
 from insiders_assets.automation.months import Months, find_months, held_months, up_to_gap
 from insiders_assets.automation.run_records import record_runs
@@ -180,15 +180,14 @@ def _refuse_unless_made(lookup: Lookup, month: dt.date) -> None:
 
 
 def publish_what_readers_lack(platform: Platform, month: str, looking_at_rows: bool = False) -> None:
-    """Publish versions of a month that the lake has and the warehouse lacks, as after a killed run.
+    """Publish versions of a month that the lake has and the warehouse lacks, as after a killed run or a restore.
 
     Looking at the rows, also those that somebody has changed in the database since.
     """
     published = platform.warehouse.published()
     for table in MONTHLY_TABLES.values():
         version = platform.lake.current(table.name, month) if table.published else None
-        there = published.get((table.name, month))
-        lacking = version is not None and (there is None or there.version != version.version)
+        lacking = lacks(published, table.name, month, version)
         changed = version is not None and looking_at_rows and bool(rows_differ(platform, table, month))
         if version and (lacking or changed):
             rows = platform.lake.dataset(table, [month]).arrow()

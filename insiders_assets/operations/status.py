@@ -12,7 +12,7 @@ from typing import Any
 
 from insiders_assets.assets.platform import Platform
 from insiders_assets.automation.arrivals import judged_again, refused, waiting
-from insiders_assets.automation.due import Due, Lookup, due_months
+from insiders_assets.automation.due import READERS_LACK_IT, Due, Lookup, Published, due_months, lacks
 from insiders_assets.automation.months import Months, find_months, first_gap, held_months
 from insiders_assets.contracts.catalogue import MONTHLY_TABLES
 from insiders_assets.definitions import reach_of_assets
@@ -47,7 +47,7 @@ def status(platform: Platform, today: dt.date) -> list[TableStatus]:
     lookup = Lookup(platform, reach_of_assets(platform.settings))
     due = due_months(lookup, months.wanted)
     gap = first_gap(ledger, months)
-    published = {place: found.version for place, found in platform.warehouse.published().items()}
+    published = platform.warehouse.published()
     held = [TableStatus(month, "landed_invoices", HELD, why) for month, why in held_months(ledger, months, today)]
     return [
         *(one for month in months.wanted for one in _month(lookup, published, month, due, gap)),
@@ -93,7 +93,7 @@ def as_records(found: list[TableStatus]) -> list[dict[str, Any]]:
 
 def _month(
     lookup: Lookup,
-    published: dict[tuple[str, str], str],
+    published: Published,
     month: dt.date,
     all_due: Sequence[Due],
     gap: GapError | None,
@@ -110,8 +110,8 @@ def _month(
             state, reason = (NO_FILE, remedy) if no_file else (MISSING, due.get(asset, ""))
         elif asset in due:
             state, reason = (NO_FILE, f"{remedy}; readers see it as it was") if no_file else (DUE, due[asset])
-        elif table.published and published.get((table.name, key)) != version.version:
-            state, reason = UNPUBLISHED, "the lake has a version that readers lack"
+        elif table.published and lacks(published, table.name, key, version):
+            state, reason = UNPUBLISHED, READERS_LACK_IT
         else:
             state, reason = STANDS, ""
         content, rows = (version.content_hash, version.rows) if version else ("", 0)

@@ -14,7 +14,7 @@ from insiders_assets.errors import GapError, MissingMonthError, NoMonthYetError
 from insiders_assets.partitions import month_range
 from insiders_assets.settings import Settings, load_settings
 from insiders_assets.storage.ledger import Ledger
-from insiders_tests.automation.test_arrivals import version
+from insiders_tests.automation.landed import version
 from insiders_tests.operations.shops import environment_as_before
 
 TODAY = dt.date(2024, 7, 1)

@@ -35,6 +35,7 @@ import pytest
 
 from insiders_assets.storage.objects import ObjectStore, open_store
 from insiders_tests.deploy import units
+from insiders_tests.deploy.tls_database import Database, database_with_tls, postgres_programs
 from insiders_tests.deploy.units import DEPLOY
 from insiders_tests.servers import S3, Subscriber, free_port
 
@@ -59,6 +60,10 @@ STARTED_IN_ORDER = (
 )
 DAEMON = "insiders-daemon"
 SECRETS = "/run/insiders/secrets.env"
+NEEDED = [
+    pytest.mark.skipif(postgres_programs() is None, reason="no PostgreSQL with TLS is on this machine (postgresql)"),
+    pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not on this machine"),
+]
 
 
 class AnsweredWithAnError(OSError):
@@ -277,115 +282,6 @@ def _ask(connection: http.client.HTTPConnection, path: str, body: bytes | None =
         return Answer(answer.status, dict(answer.getheaders()), answer.read().decode("utf-8", "replace"))
 
 
-# -- the database: TLS and a password
-
-
-@dataclass
-class Database:
-    """A PostgreSQL server of the machine, with a certificate of its own authority."""
-
-    programs: Path
-    data: Path
-    port: int
-    authority: Path
-    process: subprocess.Popen | None = None
-
-    def url(self, user: str, password: str, name: str) -> str:
-        login = f"{user}:{password}" if password else user
-        return f"postgresql://{login}@localhost:{self.port}/{name}?sslmode=verify-full&sslrootcert={self.authority}"
-
-    def start(self) -> None:
-        command = [str(self.programs / "postgres"), "-D", str(self.data), "-p", str(self.port)]
-        self.process = subprocess.Popen(
-            [*_as_postgres(), *command], cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        deadline = time.monotonic() + 60
-        while subprocess.run(
-            [self.programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)], check=False
-        ).returncode:
-            assert time.monotonic() < deadline, "PostgreSQL did not start"
-            time.sleep(0.1)
-
-    def stop(self) -> None:
-        """At once, as when its machine is restarted: connections are cut."""
-        if self.process:
-            subprocess.run(
-                [*_as_postgres(), self.programs / "pg_ctl", "-D", self.data, "-m", "immediate", "stop"],
-                cwd="/",
-                check=False,
-                capture_output=True,
-            )
-            self.process.wait(60)
-            self.process = None
-
-
-def postgres_programs() -> Path | None:
-    """A PostgreSQL that knows TLS: Debian's, where it is; the one in the wheel does not."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
-    return found[-1].parent if found else None
-
-
-NEEDED = [
-    pytest.mark.skipif(postgres_programs() is None, reason="no PostgreSQL with TLS is on this machine (postgresql)"),
-    pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not on this machine"),
-]
-
-
-def _as_postgres() -> list[str]:
-    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
-
-
-@contextlib.contextmanager
-def database_with_tls(folder: Path, certificate: Path, key: Path) -> Iterator[Database]:
-    """A server on a free port that takes connections over TLS only: `insiders` without a password (a local server
-    cannot check a token of Amazon's), everybody else with one. Its superuser is `master`, password `master's word`."""
-    programs = postgres_programs()
-    assert programs is not None
-    data = folder / "data"
-    data.mkdir(parents=True)
-    if os.geteuid() == 0:
-        shutil.chown(data, "postgres", "postgres")
-    word = folder / "word"
-    word.write_text("master's word")
-    word.chmod(0o644)
-    subprocess.run(
-        [
-            *_as_postgres(),
-            programs / "initdb",
-            "-D",
-            data,
-            "--username=master",
-            f"--pwfile={word}",
-            "--no-sync",
-            "--auth=scram-sha-256",
-            "--encoding=UTF8",
-            "--locale=C",
-        ],
-        cwd="/",
-        check=True,
-        capture_output=True,
-    )
-    for source, name in ((certificate, "server.crt"), (key, "server.key")):
-        shutil.copy(source, data / name)
-        (data / name).chmod(0o600)
-        if os.geteuid() == 0:
-            shutil.chown(data / name, "postgres", "postgres")
-    with (data / "postgresql.conf").open("a") as config:
-        config.write("listen_addresses = '127.0.0.1'\nssl = on\nunix_socket_directories = ''\nfsync = off\n")
-    (data / "pg_hba.conf").write_text(
-        "hostssl insiders insiders 127.0.0.1/32 trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n"
-    )
-    server = Database(programs, data, free_port(), certificate)
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
-
-
-# -- the proxy
-
-
 @contextlib.contextmanager
 def proxy(box: Box) -> Iterator[None]:
     """nginx with the configuration and the logins that the scripts of `deploy/bin` make; only places differ."""
@@ -422,16 +318,14 @@ def proxy(box: Box) -> Iterator[None]:
         process.wait(30)
 
 
-# -- everything
-
-
 @contextlib.contextmanager
 def box_of(folder: Path, s3: S3, **settings: str) -> Iterator[Box]:
     """A box with database, bucket, topic, secret and variables; no unit runs yet. At the end all are stopped."""
     for name in ("run", "tls", "logins", "home/dagster"):
         (folder / name).mkdir(parents=True)
     certificate, key = folder / "tls" / "server.crt", folder / "tls" / "server.key"
-    _certificate(certificate, key)
+    make_certificate = [DEPLOY / "bin" / "make-certificate", certificate.parent, "localhost"]
+    subprocess.run(make_certificate, check=True, capture_output=True)
     with database_with_tls(folder / "database", certificate, key) as database, pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", s3.endpoint)
         subscriber = Subscriber.to_new_topic()
@@ -487,26 +381,11 @@ def start_everything(box: Box, units: Sequence[str] = (*STARTED_IN_ORDER, DAEMON
         box.start(unit)
 
 
-def _certificate(certificate: Path, key: Path) -> None:
-    subprocess.run(
-        [DEPLOY / "bin" / "make-certificate", certificate.parent, "localhost"], check=True, capture_output=True
-    )
-    assert certificate.exists() and key.exists()
-
-
 def _databases(database: Database, dagsters_password: str) -> None:
     """By the script of the runbook, as the master."""
-    login = {
-        "PGHOST": "localhost",
-        "PGPORT": str(database.port),
-        "PGUSER": "master",
-        "PGPASSWORD": "master's word",
-        "PGSSLMODE": "verify-full",
-        "PGSSLROOTCERT": str(database.authority),
-    }
     done = subprocess.run(
         [DEPLOY / "bin" / "bootstrap-database"],
-        env={**os.environ, **login},
+        env=database.as_master(),
         input=f"{dagsters_password}\n",
         capture_output=True,
         text=True,

@@ -188,16 +188,10 @@ def test_a_full_disk_under_dagsters_folder_costs_logs_and_no_rows(
 def test_yesterdays_database_is_restored_over_todays_bucket_and_catches_up(
     box: Box, files: list[Path], undisturbed: Hashes
 ) -> None:
+    for file in files[:5]:
+        box.land(file)
     settle(box, undisturbed, 5)
-    login = {
-        "PGHOST": "localhost",
-        "PGPORT": str(box.database.port),
-        "PGUSER": "master",
-        "PGPASSWORD": "master's word",
-        "PGSSLMODE": "verify-full",
-        "PGSSLROOTCERT": str(box.database.authority),
-    }
-    as_master = {**os.environ, **login}
+    as_master = box.database.as_master()
     programs = box.database.programs
     dumps = {name: box.folder / f"{name}.dump" for name in ("insiders", "dagster")}
     for name, place in dumps.items():

@@ -8,9 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
+import dagster as dg
 import pytest
 
+from insiders_assets.assets.platform import open_platform
+from insiders_assets.automation.sensors import look_for_due_months
+from insiders_assets.definitions import reach_of_assets
 from insiders_assets.operations.status import STANDS
+from insiders_assets.settings import load_settings
 from insiders_assets.storage.embedded_postgres import EmbeddedPostgres
 from insiders_tests.command import hashes, insiders_here, shop_files
 from insiders_tests.servers import S3, tcp_postgres
@@ -46,6 +51,19 @@ def copy(folder: Path, s3: S3, prefix: str) -> None:
             client.upload_file(str(path), s3.bucket, f"{prefix}/{path.relative_to(folder)}")
 
 
+def what_the_sensor_says(home: Path) -> str:
+    """Why a run is asked for, or why not."""
+    with (
+        dg.DagsterInstance.ephemeral() as instance,
+        open_platform(load_settings(home)) as platform,
+        dg.build_sensor_context(instance=instance) as context,
+    ):
+        result = look_for_due_months(context, platform, reach_of_assets(platform.settings))
+    for request in result.run_requests or []:
+        return request.tags["insiders/why"]
+    return str(result.skip_reason.skip_message) if isinstance(result.skip_reason, dg.SkipReason) else ""
+
+
 def test_what_was_made_on_a_laptop_stands_in_a_bucket_with_the_same_hashes_and_is_only_published(
     laptop: Path, database: str, s3: S3, tmp_path: Path
 ) -> None:
@@ -66,8 +84,11 @@ def test_what_was_made_on_a_laptop_stands_in_a_bucket_with_the_same_hashes_and_i
     arrived = {key: found for key, found in hashes(box).items() if key[0]}
     assert {key: content for key, (_, content) in arrived.items()} == {key: one for key, (_, one) in before.items()}
     assert {state for state, _ in arrived.values()} != {STANDS}  # nothing is published there yet
+    told = what_the_sensor_says(box)
+    assert told == "2 due from 2024-01 on: month_files, the lake has a version that readers lack"
     said = insiders_here("run", "--home", box)
     assert said.code == 0, said.err
+    assert what_the_sensor_says(box) == "No month is due."
     assert " made " not in said.out
     assert said.out.count("up to date") == 2
     assert hashes(box) == before
