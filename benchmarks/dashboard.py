@@ -90,7 +90,9 @@ def _one(dashboard: Dashboard, person: int, wanted: argparse.Namespace) -> list[
     for _ in range(wanted.rounds):
         for page in own.sample(PAGES, len(PAGES)):
             month = shift(LAST, -own.randrange(max(wanted.months - 1, 1)))
-            customer = 10_000 + own.randrange(1, wanted.customers)
+            customer = str(10_000 + own.randrange(1, wanted.customers))
+            # Half of them are looked for by the beginning of their number.
+            customer = own.choice((customer, customer[:3]))
             asked = f"month={month:%Y-%m}&lang={own.choice(('en', 'pt-BR'))}&customer={customer}"
             visits.append(visit(dashboard, page, asked))
             # Somebody reads what has come.
@@ -138,19 +140,17 @@ def visit(dashboard: Dashboard, page: str, query: str) -> Visit:
 def _told(visits: list[Visit], memory: float, wanted: argparse.Namespace) -> int:
     print(f"\n{wanted.people} people at once, {len(visits)} pages; seconds, median and 95th percentile\n")
     print("| page | first content | | whole | |\n|---|---|---|---|---|")
-    for page in (*PAGES, "all"):
-        mine = [one for one in visits if page in ("all", one.page)]
+    slowest_first = slowest_whole = 0.0
+    for page in PAGES:
+        mine = [one for one in visits if one.page == page]
         firsts, wholes = ([getattr(one, name) for one in mine] for name in ("first", "whole"))
         numbers = [float(np.quantile(values, share)) for values in (firsts, wholes) for share in (0.5, 0.95)]
         print(f"| {page} | {' | '.join(f'{number:.2f}' for number in numbers)} |")
+        slowest_first, slowest_whole = max(slowest_first, numbers[1]), max(slowest_whole, numbers[3])
     print(f"\nmemory of the app: {memory:.0f} MB")
-    kept = [
-        float(np.quantile([one.first for one in visits], 0.95)) <= FIRST_BAR,
-        float(np.quantile([one.whole for one in visits], 0.95)) <= WHOLE_BAR,
-        memory <= MEMORY_BAR,
-    ]
+    kept = [slowest_first <= FIRST_BAR, slowest_whole <= WHOLE_BAR, memory <= MEMORY_BAR]
     words = ", ".join("kept" if one else "MISSED" for one in kept)
-    print(f"bars ({FIRST_BAR:g} s, {WHOLE_BAR:g} s, {MEMORY_BAR} MB): {words}")
+    print(f"bars of each page ({FIRST_BAR:g} s, {WHOLE_BAR:g} s) and of the app ({MEMORY_BAR} MB): {words}")
     return 0 if all(kept) else 1
 
 
