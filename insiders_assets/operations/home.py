@@ -134,11 +134,16 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     import sqlalchemy.exc
     from dagster._core.instance.ref import InstanceRef
 
+    from insiders_assets.storage.run_history import history_of
+
     if settings.instance:
         # Dagster would try for a quarter of a minute, with a warning each time, before it says so.
         Warehouse(settings.instance.get_secret_value()).check()
     try:
-        reference = InstanceRef.from_dir(str(settings.instance_folder), overrides={"compute_logs": NO_COMPUTE_LOGS})
+        here: dict[str, Any] = {"compute_logs": NO_COMPUTE_LOGS}
+        if not settings.instance:
+            here["storage"] = history_of(settings.instance_folder)
+        reference = InstanceRef.from_dir(str(settings.instance_folder), overrides=here)
         with dg.DagsterInstance.from_ref(reference) as instance:
             yield instance
     except Exception as wrong:
