@@ -20,7 +20,7 @@ import typer
 
 from insiders_assets import cli_services
 from insiders_assets.errors import GapError, InsidersError, MissingMonthError, SettingsError, StorageError
-from insiders_assets.operations.quiet import ignore_previews, nothing_said_of_interrupts
+from insiders_assets.operations.quiet import ignore_warnings, nothing_said_of_interrupts
 from insiders_assets.partitions import last_closed_month, month_asked_for
 from insiders_assets.settings import Settings, load_settings
 from insiders_assets.terminal import err, out, print_line, print_table
@@ -56,7 +56,7 @@ More = Annotated[
 
 def main() -> None:
     """Run a command; an error that a person can mend is one sentence on stderr and an exit code of its kind."""
-    ignore_previews()
+    ignore_warnings()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal may be Latin-1
     try:

@@ -60,5 +60,6 @@ def dashboard(
 ) -> None:
     """The dashboard alone, on the warehouse that the settings name: what `insiders serve` starts beside Dagster."""
     from insiders_assets.operations.dashboards import become_dashboard
+    from insiders_assets.operations.serving import free_port
 
-    become_dashboard(load_settings(home), port, host, under)
+    become_dashboard(load_settings(home), free_port(port, host), host, under)

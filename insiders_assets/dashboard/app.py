@@ -13,7 +13,7 @@ import streamlit as st
 from markupsafe import Markup
 
 from insiders_assets.dashboard import reading
-from insiders_assets.dashboard.choices import Choices, choose, chosen_language
+from insiders_assets.dashboard.choices import Choices, choose, chosen_language, keep
 from insiders_assets.dashboard.page import (
     customer,
     forecast,
@@ -63,6 +63,7 @@ def _page(name: str, language: Language) -> Callable[[], None]:
     title, show = PAGES[name]
 
     def page() -> None:
+        keep()
         try:
             months = reading.months()
             if not months:
@@ -113,11 +114,11 @@ def _banner(choices: Choices, months: list[dt.date]) -> None:
 def _nothing_yet(title: Message, language: Language) -> None:
     st.title(language.tell(title))
     st.info(language.tell(say("No month has a report yet. `insiders run` makes the first one.")))
+    _ask_again(language)
 
 
 def _away(trouble: InsidersError, language: Language) -> None:
-    """Say what is wrong, and where the database is away, look by itself whether it is back; only here is anything asked
-    of an idle page."""
+    """Say what is wrong, and where the database is away, that it is asked again."""
     if isinstance(trouble, UnreachableError):
         said = say("The pages cannot be read just now: the database does not answer.")
     else:
@@ -127,15 +128,21 @@ def _away(trouble: InsidersError, language: Language) -> None:
     st.text(language.tell(say("For whoever keeps it: {trouble}", trouble=str(trouble))))
     if not isinstance(trouble, UnreachableError):
         return  # It answers: asked again, it would say the same.
+    _ask_again(language)
+
+
+def _ask_again(language: Language) -> None:
+    """Look whether there is something to show by now; only here is anything asked of an idle page."""
 
     @st.fragment(run_every=SECONDS_BEFORE_ASKING_AGAIN)
     def ask_again() -> None:
         try:
-            reading.published_last()
+            there = bool(reading.months())
         except InsidersError:
-            st.text(language.tell(say("Asked again every few seconds.")))
-        else:
+            there = False
+        if there:
             st.rerun()
+        st.text(language.tell(say("Asked again every few seconds.")))
 
     ask_again()
 

@@ -6,9 +6,9 @@ Belongs here: the selectors and the address that holds them. Does not belong her
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -18,11 +18,24 @@ from insiders_assets.domain.facts.members import BASES
 from insiders_assets.domain.messages import Message, say
 from insiders_assets.reporting.language import ENGLISH, LANGUAGES, Language
 
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
 NAMES = {ENGLISH: "English", "pt-BR": "Português (Brasil)"}
+# BASES in the few words that a selector has room for; a page's head says them whole.
+IN_SHORT = {
+    "clusterable": say("of clusterable customers"),
+    "identified": say("of identified customers"),
+    "all": say("of all, guests included"),
+}
 # The one asset whose parts are files.
 LANDED = "landed_invoices"
 # Names in the address: a page with its choices can be sent to somebody.
 MONTH, BEFORE, LANGUAGE, BASE = "month", "before", "lang", "of"
+LONGEST_TEXT = 100
+# How the keys of buttons begin: what was pressed cannot be chosen beforehand.
+BUTTON = "csv-"
+Words = Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -59,6 +72,53 @@ def typed(text: str) -> str:
     return text.replace("\0", "").strip()
 
 
+def keep() -> None:
+    """Hold on to what was chosen, though this look may draw no selector of it: another page does, or the database is
+    away. Streamlit forgets what is not drawn, and on the way to another page it leaves the address bare."""
+    for name in (MONTH, BEFORE, BASE):
+        if name not in st.session_state and name in st.query_params:
+            st.session_state[name] = st.query_params[name]
+    for name in map(str, [*st.session_state]):
+        if not name.startswith(BUTTON):
+            st.session_state[name] = st.session_state[name]
+    _remember()
+
+
+def kept_text(place: DeltaGenerator, label: str, name: str) -> str:
+    """Draw a box for text, which stays in the address."""
+    if name not in st.session_state:
+        st.session_state[name] = typed(st.query_params.get(name, ""))[:LONGEST_TEXT]
+    text = typed(place.text_input(label, key=name, max_chars=LONGEST_TEXT))
+    _write(name, text)
+    return text
+
+
+def kept_choice(place: DeltaGenerator, label: str, options: Sequence[str], words: Words, name: str) -> str:
+    """Draw a selector of one, which stays in the address."""
+    _from_address(name, options)
+    chosen = place.selectbox(label, options, format_func=words, key=name)
+    _write(name, chosen)
+    return chosen
+
+
+def kept_choices(
+    place: DeltaGenerator, label: str, options: Sequence[str], words: Words, name: str, choices: Choices, nothing: str
+) -> list[str]:
+    """Draw a selector of several, which stays in the address; `nothing` is what stands there without a choice.
+
+    Each language has one of its own, since Streamlit keeps the words of what was chosen.
+    """
+    code, drawn_in = choices.language.code, f"{name}.in"
+    key = f"{name}.{code}"
+    if key not in st.session_state or st.session_state.get(drawn_in) != code:
+        asked = st.session_state.get(name, st.query_params.get(name, "").split(","))
+        st.session_state[key] = [one for one in options if one in asked]
+    chosen = place.multiselect(label, options, format_func=words, key=key, placeholder=nothing)
+    st.session_state[name], st.session_state[drawn_in] = chosen, code
+    _write(name, ",".join(chosen))
+    return chosen
+
+
 def chosen_language() -> Language:
     """The language, before anything is drawn: the page's own names are said in it."""
     # Written at every look: what a selector of another page has written goes with that page.
@@ -76,7 +136,7 @@ def choose(months: Sequence[dt.date], language: Language) -> Choices:
     before = _month(BEFORE, tell(say("Compare with")), earlier, language) if earlier else None
     _from_address(BASE, list(BASES))
     base = side.selectbox(
-        tell(say("Shares are taken")), list(BASES), format_func=lambda name: tell(BASES[name]), key=BASE
+        tell(say("Shares are taken")), list(BASES), format_func=lambda name: tell(IN_SHORT[name]), key=BASE
     )
     _remember()
     settings = reading.settings()
@@ -101,4 +161,11 @@ def _from_address(name: str, possible: Sequence[str]) -> None:
 def _remember() -> None:
     for name in (MONTH, BEFORE, LANGUAGE, BASE):
         if name in st.session_state:
-            st.query_params[name] = st.session_state[name]
+            _write(name, st.session_state[name])
+
+
+def _write(name: str, value: str) -> None:
+    if value:
+        st.query_params[name] = value
+    else:
+        st.query_params.pop(name, None)

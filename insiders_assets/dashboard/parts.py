@@ -21,7 +21,7 @@ from markupsafe import Markup, escape
 
 from insiders_assets.contracts.pages import PNG, SVG
 from insiders_assets.dashboard import reading
-from insiders_assets.dashboard.choices import Choices
+from insiders_assets.dashboard.choices import BUTTON, Choices
 from insiders_assets.domain.messages import Message, say
 from insiders_assets.reporting.csv_text import as_csv
 from insiders_assets.reporting.files import kind_of
@@ -106,6 +106,7 @@ def table(
     shades: Callable[[Mapping[str, Any], Column], int] | None = None,
     note: Message | None = None,
     empty: Message = NO_ROWS,
+    more: Sequence[str] = (),
 ) -> None:
     """A table with its CSV.
 
@@ -113,7 +114,7 @@ def table(
     ----------
     name: of the file, without its ending. every: gives the rows of the file where there are more than are shown.
     shades: 0 (none) to 5 of a cell, for a heat map; below zero for the other colour. note: a line under the title.
-    empty: what is said where there are no rows.
+    empty: what is said where there are no rows. more: columns that only the file has.
     """
     heading, beside = choices.tell(title), choices.tell(note) if note else ""
     if getattr(rows, "truncated", False):
@@ -138,13 +139,13 @@ def table(
         ).format(title=heading, note=beside, head=head, body=body, source=_source(asset, choices, "p"))
     )
     # As they are kept, not as they are written for a reader; the mark lets spreadsheets see that it is UTF-8.
-    names = [column.name for column in columns]
+    names = [*(column.name for column in columns), *more]
     st.download_button(
         choices.tell(say("CSV: {title}", title=heading)),
         lambda: as_csv(names, every() if every else rows).encode("utf-8-sig"),
         f"{name}-{choices.month:%Y-%m}.csv",
         "text/csv",
-        key=f"csv-{name}",
+        key=f"{BUTTON}{name}",
         on_click="ignore",
     )
 

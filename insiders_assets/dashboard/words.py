@@ -23,13 +23,13 @@ STATUS_WORDS = {
 }
 ENTER, EXIT, TO_GRACE, RETURN, OVERRIDE = EVENTS
 EVENT_WORDS = {
-    ENTER: say("became a member"),
+    ENTER: say("came in"),
     EXIT: say("went out"),
     TO_GRACE: say("into grace"),
     RETURN: say("came back"),
     OVERRIDE: say("out, by a person's word"),
 }
-IN_BY_HAND = say("in, by a person's word")
+IN_BY_HAND, CONFIRMED = say("in, by a person's word"), say("confirmed, as the programme began")
 
 
 def spoken(row: Mapping[str, Any], choices: Choices) -> dict[str, Any]:
@@ -38,17 +38,28 @@ def spoken(row: Mapping[str, Any], choices: Choices) -> dict[str, Any]:
     def named(words: Mapping[str, Message], name: str | None) -> str | None:
         return choices.tell(words[name]) if name else None
 
-    by_hand = row["event"] == OVERRIDE and row["status"] in INSIDE
-
     return {
         **row,
-        "status_words": named(STATUS_WORDS, row["status"]),
-        "event_words": choices.tell(IN_BY_HAND) if by_hand else named(EVENT_WORDS, row["event"]),
+        # Who goes out of a provisional group was never a member; to a reader they have gone out all the same.
+        "status_words": named(STATUS_WORDS, LEFT if _went_out(row) else row["status"]),
+        "event_words": choices.tell(event) if (event := _event(row)) else None,
         "segment": choices.in_language(row, "segment"),
         "needs_words": choices.in_language(row, "needs"),
         "reason_words": choices.in_language(row, "reason"),
         "moved_words": choices.in_language(row, "moved_most"),
     }
+
+
+def _went_out(row: Mapping[str, Any]) -> bool:
+    return row["status"] == OUTSIDE and row["event"] is not None
+
+
+def _event(row: Mapping[str, Any]) -> Message | None:
+    if row["event"] == OVERRIDE and row["status"] in INSIDE:
+        return IN_BY_HAND
+    if row["event"] == ENTER and row["status_before"] == PROVISIONAL:
+        return CONFIRMED
+    return EVENT_WORDS[row["event"]] if row["event"] else None
 
 
 def segment_name(row: Mapping[str, Any], choices: Choices) -> str:

@@ -112,7 +112,7 @@ def actions_of(months_in_window: int, rule: Rule | None, leave_share: float) -> 
         Action(
             "second_visit",
             say("Invite to a second purchase"),
-            say("bought on one day only, no longer ago than half of the clusterable customers"),
+            say("bought on one day only, as lately as the more recent half of the clusterable customers"),
             say("what they spent on that day"),
             "f.purchases > 0 AND NOT f.clusterable AND f.recency_days <= (SELECT percentile_cont(0.5) WITHIN GROUP "
             "(ORDER BY c.recency_days) FROM insiders.customer_features c WHERE c.month = f.month AND c.clusterable)",

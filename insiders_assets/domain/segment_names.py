@@ -209,7 +209,7 @@ def profile(rank: int, segments: int, traits: Sequence[Telling]) -> Message:
         for usual in [_value(one.feature, one.of_all)]
     ]
     return say(
-        "Rank {rank} of {segments} by mean revenue; medians against those of all customers: {traits}",
+        "Rank {rank} of {segments} by mean revenue; medians against those of all clusterable customers: {traits}",
         traits=joined(COMMA, told),
         **place,
     )

@@ -53,9 +53,14 @@ def _comes_of_an_interrupt(error: BaseException | None) -> bool:
     return error is not None
 
 
-def ignore_previews() -> None:
-    """Do not warn of parts of Dagster that it calls previews: whether we use them is decided here, not by the user."""
-    warnings.filterwarnings("ignore", message=r".*is currently in (preview|beta)")
+def ignore_warnings() -> None:
+    """Show no warning of a library about its own future, unless Python was told to (-W, PYTHONWARNINGS).
+
+    Not by a filter: libraries set filters for a while, in several threads at once, and what the last of them puts back
+    is not what was there.
+    """
+    if not sys.warnoptions:
+        warnings.showwarning = lambda *_, **__: None
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from insiders_assets.assets.platform import open_platform
 from insiders_assets.errors import BusyError, InsidersError
@@ -69,11 +69,16 @@ class Served:
         """
         with suppress(KeyboardInterrupt):
             before = _written(self.settings_file)
-            while all(process.poll() is None for process in self.processes):
+            while not (ended := [one for one in self.processes if one.poll() is not None]):
                 time.sleep(0.5)
                 if (now := _written(self.settings_file)) != before and _reload(self.url):
                     before = now
-            raise ServeError("A server of the web page has stopped by itself.", f"Its last words stand in {self.log}.")
+            raise ServeError(f"{_name(ended[0])} has stopped by itself.", f"Its last words stand in {self.log}.")
+
+
+def _name(process: subprocess.Popen) -> str:
+    program = Path(cast("list[str]", process.args)[0]).name
+    return program if program.startswith("dagster") else "The dashboard"
 
 
 def _written(file: Path) -> int | None:
@@ -92,8 +97,9 @@ def _reload(url: str) -> bool:
     return False
 
 
-def free_port(wanted: int | None, host: str, usual: int = USUAL_PORT) -> int:
-    """The wanted port; without a wish the usual one, or any free one where that is taken.
+def free_port(wanted: int | None, host: str, usual: int = USUAL_PORT, option: str = "--port") -> int:
+    """The wanted port; without a wish the usual one, or any free one where that is taken. `option`: by which it is
+    wished for.
 
     Raises
     ------
@@ -112,7 +118,7 @@ def free_port(wanted: int | None, host: str, usual: int = USUAL_PORT) -> int:
                     f"{host} is no address to listen on here ({wrong.strerror}).",
                     "Use 127.0.0.1 for this machine only, or 0.0.0.0 for every address that it has.",
                 ) from None
-    raise ServeError(f"Port {wanted} is taken.", "Choose another with --port, or leave it out.")
+    raise ServeError(f"Port {wanted} is taken.", f"Choose another with {option}, or leave it out.")
 
 
 @contextmanager
@@ -131,7 +137,9 @@ def serving(
     prepare_home(settings)
     with _stopped_by_signals(), _only_server(settings.home) as lock:
         chosen = free_port(port, host)
-        pages_port = free_port(dashboard_port, host, USUAL_DASHBOARD_PORT)
+        pages_port = free_port(dashboard_port, host, USUAL_DASHBOARD_PORT, "--dashboard-port")
+        if chosen == pages_port:
+            raise ServeError(f"Port {chosen} cannot be both pages'.", "Choose another with --dashboard-port.")
         url, pages = (f"http://{f'[{host}]' if ':' in host else host}:{number}" for number in (chosen, pages_port))
         with open_platform(settings) as platform:
             platform.warehouse.check()

@@ -27,6 +27,7 @@ from insiders_assets.errors import InputError
 from insiders_assets.storage.sheets import Sheet, check_columns, no_lines
 from insiders_assets.storage.workbooks import read_workbook
 
+PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 SUPPORTED = (".csv", ".csv.gz", ".xlsx", ".parquet")
 DELIMITERS = (",", ";", "\t", "|")
 BLOCK_ROWS = 32_768
@@ -258,6 +259,8 @@ def _read_parquet(path: Path) -> Sheet:
     try:
         with pq.ParquetFile(path) as file:
             table = file.read()
+        # What pandas keeps of a table's row labels is no column of the shop's.
+        table = table.drop_columns([name for name in table.column_names if PANDAS_INDEX.fullmatch(name)])
         check_columns(path, table.column_names)
         columns = []
         for name, column in zip(table.column_names, table.columns, strict=True):

@@ -199,8 +199,8 @@ def test_a_name_says_the_value_and_the_most_telling_traits_of_different_aspects(
         "Valor baixo: longa ausência, poucos itens",
     ]
     assert str(found.segments[0].profile) == (
-        "Rank 1 of 3 by mean revenue; medians against those of all customers: many purchases (40 against 5), "
-        "bought recently (2 days against 30 days), many items (900 against 90)"
+        "Rank 1 of 3 by mean revenue; medians against those of all clusterable customers: many purchases "
+        "(40 against 5), bought recently (2 days against 30 days), many items (900 against 90)"
     )
     assert portuguese(found.segments[2].profile) == (
         "Posição 3 de 3 em receita média; medianas em comparação com as de todos os clientes: "

@@ -26,6 +26,22 @@ with nothing_said_of_interrupts():
 """
 
 
+WARNS = """
+import sys, warnings
+from insiders_assets.operations.quiet import ignore_warnings
+
+ignore_warnings()
+warnings.simplefilter("always")  # as a library leaves it
+warnings.warn("old", DeprecationWarning)
+"""
+
+
+@pytest.mark.parametrize(("options", "is_said"), [([], False), (["-W", "default"], True)])
+def test_a_librarys_warning_is_shown_to_whom_asks_for_it_alone(options: list[str], is_said: bool) -> None:
+    done = subprocess.run([sys.executable, *options, "-c", WARNS], capture_output=True, text=True, check=True)
+    assert ("DeprecationWarning: old" in done.stderr) is is_said
+
+
 @pytest.mark.parametrize(("error", "is_said"), [("KeyboardInterrupt", False), ("ValueError", True)])
 def test_a_query_cut_off_by_ctrl_c_is_no_news_and_by_anything_else_is(
     error: str, is_said: bool, tmp_path: Path

@@ -7,6 +7,7 @@ import io
 import os
 
 import openpyxl
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -157,6 +158,14 @@ def test_a_column_of_a_workbook_that_changes_its_kind_late_is_text_throughout(tm
     (sheet,) = read_source(workbook(tmp_path, {"a": rows}))
     assert sheet.table["Invoice"].to_pylist() == ["1", "123456789012345", "C3", "4.5", None]
     assert sheet.table["Empty"].to_pylist() == [None] * 4 + ["x"]
+
+
+def test_row_labels_that_pandas_has_kept_are_no_column(tmp_path):
+    frame = pd.DataFrame({"Invoice": ["a", "b", "c"], "Quantity": [1, 2, 3]})
+    frame[frame["Quantity"] > 1].to_parquet(tmp_path / "kept.parquet")
+    assert "__index_level_0__" in pq.read_schema(tmp_path / "kept.parquet").names
+    (sheet,) = read_source(tmp_path / "kept.parquet")
+    assert sheet.table.to_pydict() == {"Invoice": ["b", "c"], "Quantity": [2, 3]}
 
 
 def test_parquet_keeps_its_types_and_counts_as_if_it_had_a_header(tmp_path):

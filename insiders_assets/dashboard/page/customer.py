@@ -6,8 +6,9 @@ import datetime as dt
 
 import streamlit as st
 
+from insiders_assets.contracts.programme import PROVISIONAL
 from insiders_assets.dashboard import reading
-from insiders_assets.dashboard.choices import Choices, typed
+from insiders_assets.dashboard.choices import Choices, kept_text
 from insiders_assets.dashboard.parts import DAY, MONTH, NOTHING, PROSE, Column, Tile, table, tiles
 from insiders_assets.dashboard.reading import Row
 from insiders_assets.dashboard.words import customer_column, spoken
@@ -15,15 +16,13 @@ from insiders_assets.domain.facts.fact import COUNT, CURRENCY
 from insiders_assets.domain.messages import say
 
 ASKED = "customer"
+PROVISIONAL_RULE = say("This month's rule, until one is in force")
 MOST_FOUND = 50
 
 
 def show(choices: Choices) -> None:
     """Draw the page."""
-    if ASKED not in st.session_state:
-        st.session_state[ASKED] = typed(st.query_params.get(ASKED, ""))[:100]
-    asked = typed(st.text_input(choices.tell(say("Customer")), key=ASKED, max_chars=100))
-    st.query_params[ASKED] = asked
+    asked = kept_text(st.container(), choices.tell(say("Customer")), ASKED)
     if not asked:
         st.info(choices.tell(say("Write a customer's number, or the beginning of one.")))
         return
@@ -64,7 +63,7 @@ def _standing(now: Row, choices: Choices) -> None:
     for label, words in (
         (say("What would change it"), now["needs_words"]),
         (say("A person's word"), now["override_reason"]),
-        (say("The rule in force"), now["rule"]),
+        (PROVISIONAL_RULE if now["status"] == PROVISIONAL else say("The rule in force"), now["rule"]),
     ):
         if words:
             st.text(f"{tell(label)}: {words}")
@@ -109,7 +108,9 @@ def _others(asked: str, choices: Choices) -> None:
         "ORDER BY customer_id LIMIT %s",
         choices.month,
         asked,
-        MOST_FOUND,
+        # One more, by which it is seen that there are more.
+        MOST_FOUND + 1,
+        limit=MOST_FOUND,
     )
     if not found:
         st.info(choices.tell(say("No customer of {month} is called so, or begins so.", month=choices.month)))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from insiders_assets.dashboard import reading
@@ -11,7 +9,7 @@ from insiders_assets.dashboard.choices import Choices
 from insiders_assets.dashboard.parts import MONTH, Column, report_picture, table
 from insiders_assets.dashboard.reading import Row
 from insiders_assets.domain.facts.fact import COUNT, CURRENCY, SHARE
-from insiders_assets.domain.facts.forecast import MODELS
+from insiders_assets.domain.facts.forecast import model_words
 from insiders_assets.domain.messages import say
 
 PUBLISHED = say("the published model")
@@ -56,11 +54,20 @@ def _months(choices: Choices, quoted: list[Row]) -> None:
     ]
     rows = [row | {"words": _model(row["model"], choices)} for row in quoted]
     note = say("Of those who are Insiders at the end of {month}.", month=choices.month)
+    for row in quoted:
+        if row["period_start"] == choices.month:
+            came = choices.language.money(row["observed"], choices.currency)
+            note = say(
+                "{words} That month is not over in the data: its line is what has come, {came}, and what is to come.",
+                words=note,
+                came=came,
+            )
     table(say("Month by month"), columns, rows, choices, "revenue_forecast", "forecast", note=note)
 
 
 def _models(choices: Choices, coming: list[Row]) -> None:
-    first = min(row["period_start"] for row in coming)
+    # Not the rest of a month that is unfinished: of so short a time no model is judged.
+    first = min((row["period_start"] for row in coming if row["period_start"] > choices.month), default=choices.month)
     rows = [row | {"words": _model(row["model"], choices)} for row in coming if row["period_start"] == first]
     columns = [
         Column(say("Model"), "words"),
@@ -111,5 +118,4 @@ def _origins(choices: Choices) -> None:
 
 
 def _model(name: str, choices: Choices) -> str:
-    words: Any = MODELS.get(name, name)
-    return choices.tell(words)
+    return choices.tell(model_words(name))

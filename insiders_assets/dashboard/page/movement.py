@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from insiders_assets.contracts.programme import GRACE
+from insiders_assets.contracts.programme import GRACE, PROVISIONAL
 from insiders_assets.dashboard import reading
 from insiders_assets.dashboard.choices import Choices
 from insiders_assets.dashboard.page.members import MOST_IN_FILE, columns
@@ -58,7 +58,11 @@ def _flows(choices: Choices, then: dt.date) -> None:
         st.info(choices.tell(say("So far apart months are not compared: choose one of the 24 before.")))
         return
     view = st.radio(
-        choices.tell(say("Movement")), list(VIEWS), format_func=lambda one: choices.tell(VIEWS[one]), horizontal=True
+        choices.tell(say("Movement")),
+        list(VIEWS),
+        format_func=lambda one: choices.tell(VIEWS[one]),
+        horizontal=True,
+        key="view",
     )
     sides = _by_programme(found, choices) if view == BY_PROGRAMME else _by_segment(found, choices)
     counts, before, now = sides
@@ -153,9 +157,11 @@ def _calls(choices: Choices) -> None:
 def _events(choices: Choices) -> None:
     statement = (
         "SELECT * FROM page_members WHERE month = %s AND event IS NOT NULL "
-        "ORDER BY array_position(%s, event), gross_revenue DESC NULLS LAST, customer_id"
+        # Whoever was in already, and is a member now that the programme has begun, is the least news.
+        "ORDER BY array_position(%s, event), coalesce(status_before = %s, false), gross_revenue DESC NULLS LAST, "
+        "customer_id"
     )
-    asked = (statement, choices.month, list(MOST_URGENT_FIRST))
+    asked = (statement, choices.month, list(MOST_URGENT_FIRST), PROVISIONAL)
     found = [spoken(row, choices) for row in reading.rows(*asked, limit=MOST_EVENTS)]
     heads = [
         customer_column(choices),

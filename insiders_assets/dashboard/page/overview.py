@@ -6,12 +6,16 @@ from collections.abc import Mapping
 
 from insiders_assets.dashboard import reading
 from insiders_assets.dashboard.choices import Choices
-from insiders_assets.dashboard.parts import PROSE, Column, Tile, report_picture, table, tiles
+from insiders_assets.dashboard.parts import NOTHING, PROSE, Column, Tile, report_picture, table, tiles
 from insiders_assets.dashboard.reading import Row
+from insiders_assets.dashboard.words import segment_name
+from insiders_assets.domain.facts.actions import STATE_WORDS
 from insiders_assets.domain.facts.fact import CURRENCY, CUSTOMERS
 from insiders_assets.domain.messages import Message, say
+from insiders_assets.partitions import shift
 
 MOST_ACTIONS = 8
+FAILING = say("Checks that do not hold")
 # Of what the customers are counted, by what shares of revenue are taken of: guests are nobody who could be counted.
 SHARE_OF_CUSTOMERS = {
     "clusterable": ("members.share_of_clusterable", say("Share of the clusterable customers")),
@@ -74,14 +78,18 @@ def _expected(told: _Told) -> Tile:
         low, high = (told.choices.language.written(end, CURRENCY, told.choices.currency) for end in ends)
         beside = told.choices.tell(say("8 of 10 times between {low} and {high}", low=low, high=high))
     source = told.facts[key]["source"] if key in told.facts else "revenue_forecast"
-    return Tile(say("Net revenue expected next month"), told.written(key, told.facts), source, key, beside)
+    label = say("Net revenue expected of the Insiders in {month}", month=shift(told.choices.month, 1))
+    return Tile(label, told.written(key, told.facts), source, key, beside)
 
 
 def _health(choices: Choices) -> Tile:
     checks = reading.checks_of(choices.month)
+    if not checks:
+        unknown = choices.tell(say("not written down yet"))
+        return Tile(FAILING, NOTHING, "insiders_report", "checks.failing", unknown)
     written = choices.language.number(sum(not one["passed"] for one in checks))
     beside = choices.tell(say("of {count} checks of the month", count=choices.language.number(len(checks))))
-    return Tile(say("Checks that do not hold"), written, "insiders_report", "checks.failing", beside)
+    return Tile(FAILING, written, "insiders_report", "checks.failing", beside)
 
 
 def _history(choices: Choices) -> None:
@@ -91,9 +99,12 @@ def _history(choices: Choices) -> None:
 
 def _what_now(choices: Choices) -> None:
     found = reading.rows("SELECT * FROM page_actions WHERE month = %s ORDER BY money DESC", choices.month)
+    segments = {row["segment_id"]: segment_name(row, choices) for row in reading.segments_of(choices.month)}
     rows = [
         {
             **row,
+            "segment": segments.get(row["segment_id"], str(row["segment_id"])),
+            "state_words": choices.tell(STATE_WORDS[row["state"]]),
             "action_words": choices.in_language(row, "action"),
             "condition_words": choices.in_language(row, "condition"),
             "money_words": choices.in_language(row, "money"),
@@ -102,6 +113,8 @@ def _what_now(choices: Choices) -> None:
     ]
     columns = [
         Column(say("Action"), "action_words", PROSE),
+        Column(say("Of which segment"), "segment"),
+        Column(say("In or out"), "state_words"),
         Column(say("For whom"), "condition_words", PROSE),
         Column(say("Customers"), "customers", CUSTOMERS),
         Column(say("Money at stake ({currency})", currency=choices.currency), "money", CURRENCY),
@@ -115,5 +128,9 @@ def _what_now(choices: Choices) -> None:
         "marketing_actions",
         "actions",
         every=lambda: rows,
-        note=say("The actions with the most money at stake; the file has all of them."),
+        note=say(
+            "The actions with the most money at stake, which is not the same money for all of them; the file has all "
+            "actions, each with the query that lists its customers."
+        ),
+        more=("list_sql",),
     )

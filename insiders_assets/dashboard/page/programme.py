@@ -5,13 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from insiders_assets.contracts.pages import SHARE_OF_CUSTOMERS, THRESHOLD
-from insiders_assets.contracts.programme import INSIDE
+from insiders_assets.contracts.programme import GRACE, MEMBER
 from insiders_assets.dashboard import reading
 from insiders_assets.dashboard.choices import Choices
 from insiders_assets.dashboard.parts import MONTH, PROSE, Column, Tile, table, tiles
 from insiders_assets.domain.facts.fact import COUNT, CURRENCY, CUSTOMERS, SHARE
 from insiders_assets.domain.messages import Message, say
 from insiders_assets.domain.policies import DESCRIPTIONS, NAMES
+from insiders_assets.reporting.language import ENGLISH
 
 SCORE = "score"
 NOT_IN_FORCE = say("No rule is in force yet: the first begins with the first month that has a full window.")
@@ -24,7 +25,7 @@ def show(choices: Choices) -> None:
         _card(choices, cards[0])
     else:
         st.info(choices.tell(say("This month's clustering suggests no rule: it chooses nobody.")))
-    _in_force(choices)
+    _in_force(choices, cards)
     _over_months(choices, cards)
     _policies(choices)
     _trials(choices)
@@ -32,9 +33,8 @@ def show(choices: Choices) -> None:
 
 def _card(choices: Choices, card: reading.Row) -> None:
     language = choices.language
-    rule = card["rule_in_words"] if language.code == "en" else card["rule_in_portuguese"]
     st.subheader(choices.tell(say("The rule that this month suggests")))
-    st.text(rule)
+    st.text(_in_words(card, choices))
     st.code(card["rule"], language=None)
     best = say("of {count} clusterable customers", count=language.number(card["clusterable"]))
     tiles(
@@ -65,7 +65,11 @@ def _card(choices: Choices, card: reading.Row) -> None:
     )
 
 
-def _in_force(choices: Choices) -> None:
+def _in_words(card: reading.Row, choices: Choices) -> str:
+    return card["rule_in_words"] if choices.language.code == ENGLISH else card["rule_in_portuguese"]
+
+
+def _in_force(choices: Choices, cards: list[reading.Row]) -> None:
     """By which rule members are members, which may be an earlier month's, or one that people have published."""
     # It is the same for everybody; asked of one, the database need not look through all.
     found = reading.rows(
@@ -73,10 +77,13 @@ def _in_force(choices: Choices) -> None:
         "(SELECT min(customer_id) FROM page_members WHERE month = %s AND status = ANY(%s))",
         choices.month,
         choices.month,
-        list(INSIDE),
+        [MEMBER, GRACE],  # provisional ones are in by no rule in force
     )
     st.subheader(choices.tell(say("The rule in force")))
     for row in found:
+        # Most often it is one that some month has suggested, which has said it in words.
+        for card in [one for one in cards if one["rule"] == row["rule"]][:1]:
+            st.text(_in_words(card, choices))
         st.code(row["rule"], language=None)
     if not found:
         st.text(choices.tell(NOT_IN_FORCE))
@@ -85,7 +92,7 @@ def _in_force(choices: Choices) -> None:
 def _over_months(choices: Choices, cards: list[reading.Row]) -> None:
     columns = [
         Column(say("Month"), "month", MONTH),
-        Column(say("Rule"), "rule", PROSE),
+        Column(say("Rule"), "rule_words", PROSE),
         Column(say("F1"), "f1", SCORE),
         Column(say("Precision"), "precision", SCORE),
         Column(say("Recall"), "recall", SCORE),
@@ -96,10 +103,11 @@ def _over_months(choices: Choices, cards: list[reading.Row]) -> None:
     table(
         say("What each month suggested"),
         columns,
-        cards,
+        [{**card, "rule_words": _in_words(card, choices)} for card in cards],
         choices,
         "programme_rule",
         "rules",
+        more=("rule",),
         note=say("Drift: a threshold that wanders, or an F1 that falls. F1, precision and recall are cross-validated."),
     )
 
@@ -152,9 +160,10 @@ def _trials(choices: Choices) -> None:
         Column(say("Share of all identified net revenue"), "year_net_share", SHARE),
         Column(say("Months"), "months", COUNT),
     ]
+    replayed = choices.language.number(max((row["months"] for row in found), default=0))
     titles: dict[str, tuple[Message, list[Column]]] = {
         THRESHOLD: (
-            say("What other thresholds would have given over the last year"),
+            say("What other thresholds would have given over the last months ({count})", count=replayed),
             [Column(say("Of today's thresholds"), "value", SHARE), Column(say("Rule"), "rule", PROSE)],
         ),
         SHARE_OF_CUSTOMERS: (
