@@ -110,9 +110,12 @@ def kept_choices(
     """
     code, drawn_in = choices.language.code, f"{name}.in"
     key = f"{name}.{code}"
-    if key not in st.session_state or st.session_state.get(drawn_in) != code:
+    if key in st.session_state and st.session_state.get(drawn_in) == code:
+        asked = st.session_state[key]
+    else:
         asked = st.session_state.get(name, st.query_params.get(name, "").split(","))
-        st.session_state[key] = [one for one in options if one in asked]
+    # What another month has and this one has not is let go: Streamlit has no word for it.
+    st.session_state[key] = [one for one in options if one in asked]
     chosen = place.multiselect(label, options, format_func=words, key=key, placeholder=nothing)
     st.session_state[name], st.session_state[drawn_in] = chosen, code
     _write(name, ",".join(chosen))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from insiders_assets.dashboard import reading
-from insiders_assets.dashboard.choices import Choices
+from insiders_assets.dashboard.choices import Choices, kept_choices
 from insiders_assets.dashboard.parts import MONTH, Column, report_picture, table
 from insiders_assets.dashboard.reading import Row
 from insiders_assets.domain.facts.fact import COUNT, CURRENCY, SHARE
@@ -87,12 +87,9 @@ def _origins(choices: Choices) -> None:
         choices.month,
     )
     names = sorted({row["model"] for row in found})
-    chosen = st.multiselect(
-        choices.tell(say("Models")),
-        names,
-        format_func=lambda one: _model(one, choices),
-        key="backtest_models",
-        placeholder=choices.tell(PUBLISHED),
+    nothing, box = choices.tell(PUBLISHED), st.container()
+    chosen = kept_choices(
+        box, choices.tell(say("Models")), names, lambda one: _model(one, choices), "models", choices, nothing
     )
     rows = [
         row | {"words": _model(row["model"], choices)}

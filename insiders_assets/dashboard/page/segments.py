@@ -70,8 +70,8 @@ def _profiles(choices: Choices, facts: Mapping[str, Row], profiles: list[Row]) -
         "segments",
         shades=shade,
         note=say(
-            "Blue: above the mean of all clusterable customers; yellow: below it. The darker, the farther. Days between "
-            "visits are of those who came on two days or more."
+            "Blue: above the mean of all clusterable customers; yellow: below it. The darker, the farther. Days "
+            "between visits are of those who came on two days or more."
         ),
     )
 
