@@ -30,7 +30,7 @@ NOTHING = "–"
 NO_ROWS = say("There is nothing to show.")
 # Held by whoever draws: matplotlib has one state for all threads.
 DRAWING = threading.Lock()
-TEXT, PROSE, MONTH, DAY, MOMENT, LINK = "text", "prose", "month", "day", "moment", "link"
+TEXT, NAME, PROSE, MONTH, DAY, MOMENT, LINK = "text", "name", "prose", "month", "day", "moment", "link"
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ class Tile:
 @dataclass(frozen=True)
 class Column:
     """A column of a table: its head, the name in the rows, and how values are written: a unit of facts, or one of TEXT,
-    PROSE (a sentence), MONTH, DAY, MOMENT, LINK. `address`: where a LINK leads, by the row; None leads nowhere."""
+    NAME (of some words), PROSE (a sentence), MONTH, DAY, MOMENT, LINK. `address`: where a LINK leads, by the row; None
+    leads nowhere."""
 
     head: Message
     name: str
@@ -78,7 +79,7 @@ def written(value: Any, kind: str, choices: Choices) -> str:
         return choices.language.short_month(value)
     if isinstance(value, dt.datetime):
         return f"{value:%Y-%m-%d %H:%M}"
-    if isinstance(value, dt.date) or kind in (TEXT, PROSE, LINK):
+    if isinstance(value, dt.date) or kind in (TEXT, NAME, PROSE, LINK):
         return str(value)
     return choices.language.written(value, kind)
 
@@ -198,8 +199,8 @@ def _cell(
 
 
 def _side(column: Column) -> str:
-    if column.kind == PROSE:
-        return "prose"
+    if column.kind in (NAME, PROSE):
+        return column.kind
     return "words" if column.kind in (TEXT, LINK, MONTH, DAY, MOMENT) else "number"
 
 

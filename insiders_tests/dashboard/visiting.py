@@ -15,6 +15,7 @@ from playwright.sync_api import Page, expect
 from insiders_assets.contracts.catalogue import TABLES_BY_MONTH
 from insiders_assets.domain.facts.characteristics import PROFILE
 from insiders_assets.domain.facts.members import BASES
+from insiders_assets.partitions import shift
 from insiders_assets.reporting.language import ENGLISH, PORTUGUESE, Language
 from insiders_assets.storage.warehouse import Warehouse
 from insiders_tests.dashboard.serving import Dashboard
@@ -130,7 +131,8 @@ def the_other_pages_tell_them_too(
     assert written("members.count") in note
     assert written("members.revenue", "GBP") in note
     visit(page, dashboard, "forecast", **asked)
-    next_month = page.locator("table").first.locator("tbody tr").first.inner_text().split("\t")
+    rows = [row.split("\t") for row in page.locator("table").first.locator("tbody tr").all_inner_texts()]
+    (next_month,) = [row for row in rows if row[0] == words.short_month(shift(month, 1))]
     for key in ("forecast.net_revenue", "forecast.lower", "forecast.upper"):
         assert written(key) in next_month, key
     visit(page, dashboard, "segments", **asked)

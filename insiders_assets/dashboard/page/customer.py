@@ -9,7 +9,7 @@ import streamlit as st
 from insiders_assets.contracts.programme import PROVISIONAL
 from insiders_assets.dashboard import reading
 from insiders_assets.dashboard.choices import Choices, kept_text
-from insiders_assets.dashboard.parts import DAY, MONTH, NOTHING, PROSE, Column, Tile, table, tiles
+from insiders_assets.dashboard.parts import DAY, MONTH, NAME, NOTHING, PROSE, Column, Tile, table, tiles
 from insiders_assets.dashboard.reading import Row
 from insiders_assets.dashboard.words import customer_column, spoken
 from insiders_assets.domain.facts.fact import COUNT, CURRENCY
@@ -75,7 +75,7 @@ def _history(rows: list[Row], choices: Choices) -> None:
         Column(say("Status"), "status_words"),
         Column(say("What happened"), "event_words"),
         Column(say("Why"), "reason_words", PROSE),
-        Column(say("Segment"), "segment"),
+        Column(say("Segment"), "segment", NAME),
         Column(say("Gross revenue in the window ({currency})", currency=choices.currency), "gross_revenue", CURRENCY),
         Column(say("Purchases"), "purchases", COUNT),
         Column(say("Days since the last"), "recency_days", COUNT),

@@ -10,7 +10,7 @@ import streamlit as st
 from insiders_assets.contracts.programme import INSIDE, LEFT, OUTSIDE, STATUSES
 from insiders_assets.dashboard import reading
 from insiders_assets.dashboard.choices import Choices, kept_choice, kept_choices, kept_text
-from insiders_assets.dashboard.parts import MONTH, PROSE, Column, table
+from insiders_assets.dashboard.parts import MONTH, NAME, PROSE, Column, table
 from insiders_assets.dashboard.words import STATUS_WORDS, customer_column, segment_name, spoken
 from insiders_assets.domain.facts.fact import COUNT, CURRENCY, SHARE
 from insiders_assets.domain.messages import Message, say
@@ -115,7 +115,7 @@ def columns(choices: Choices) -> list[Column]:
         Column(money, "gross_revenue", CURRENCY),
         Column(say("Purchases"), "purchases", COUNT),
         Column(say("Days since the last"), "recency_days", COUNT),
-        Column(say("Segment"), "segment"),
+        Column(say("Segment"), "segment", NAME),
         Column(say("Why it changed this month"), "reason_words", PROSE),
     ]
 

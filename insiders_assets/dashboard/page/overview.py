@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from insiders_assets.dashboard import reading
 from insiders_assets.dashboard.choices import Choices
-from insiders_assets.dashboard.parts import NOTHING, PROSE, Column, Tile, report_picture, table, tiles
+from insiders_assets.dashboard.parts import NAME, NOTHING, PROSE, Column, Tile, report_picture, table, tiles
 from insiders_assets.dashboard.reading import Row
 from insiders_assets.dashboard.words import segment_name
 from insiders_assets.domain.facts.actions import STATE_WORDS
@@ -113,7 +113,7 @@ def _what_now(choices: Choices) -> None:
     ]
     columns = [
         Column(say("Action"), "action_words", PROSE),
-        Column(say("Of which segment"), "segment"),
+        Column(say("Of which segment"), "segment", NAME),
         Column(say("In or out"), "state_words"),
         Column(say("For whom"), "condition_words", PROSE),
         Column(say("Customers"), "customers", CUSTOMERS),

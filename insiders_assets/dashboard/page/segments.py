@@ -9,7 +9,7 @@ import streamlit as st
 
 from insiders_assets.dashboard import reading
 from insiders_assets.dashboard.choices import Choices
-from insiders_assets.dashboard.parts import PROSE, Column, report_picture, table
+from insiders_assets.dashboard.parts import NAME, PROSE, Column, report_picture, table
 from insiders_assets.dashboard.reading import Row
 from insiders_assets.dashboard.words import segment_name
 from insiders_assets.domain.facts.characteristics import PROFILE
@@ -63,7 +63,7 @@ def _profiles(choices: Choices, facts: Mapping[str, Row], profiles: list[Row]) -
     measures = [Column(words, name, unit) for name, (words, unit) in PROFILE.items()]
     table(
         say("What the segments are like: means per customer"),
-        [Column(say("Segment"), "segment"), Column(say("Customers"), "customers", CUSTOMERS), *measures],
+        [Column(say("Segment"), "segment", NAME), Column(say("Customers"), "customers", CUSTOMERS), *measures],
         rows,
         choices,
         "segment_profiles",
@@ -94,7 +94,7 @@ def _changes(choices: Choices, profiles: list[Row]) -> None:
         for one in profiles
     ]
     columns = [
-        Column(say("Segment"), "segment"),
+        Column(say("Segment"), "segment", NAME),
         Column(say("What it is like"), "profile", PROSE),
         Column(say("Customers"), "customers", CUSTOMERS),
         Column(say("Mean gross revenue ({currency})", currency=choices.currency), "mean_revenue", CURRENCY),
