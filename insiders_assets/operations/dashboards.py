@@ -38,7 +38,7 @@ def dashboard_command(port: int, host: str, under: str = "") -> list[str]:
     if under:
         options |= {"server.enableCORS": "false", "server.enableXsrfProtection": "false"}
     told = [word for name, value in options.items() for word in (f"--{name}", value)]
-    return [sys.executable, "-m", "streamlit", "run", script, *told]
+    return [sys.executable, "-m", "insiders_assets.dashboard", "run", script, *told]
 
 
 def become_dashboard(settings: Settings, port: int, host: str, under: str) -> None:

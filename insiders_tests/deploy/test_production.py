@@ -223,7 +223,7 @@ def test_no_password_stands_in_logs_history_configuration_or_bucket(box: Box) ->
     texts["instance page"] = box.ask("operators", "/graphql", "operators", {"query": "{ instance { info } }"}).body
     texts["processes"] = "\n".join(" ".join(process.args) for process in box.processes.values())
     texts["the dashboard's process"] = " ".join(psutil.Process(box.processes[DASHBOARD].pid).cmdline())
-    assert "streamlit" in texts["the dashboard's process"]
+    assert "insiders_assets.dashboard" in texts["the dashboard's process"]
     words = [secret, *(word for _, word in LOGIN.values())]
     words += [base64.b64encode(":".join(login).encode()).decode() for login in LOGIN.values()]
     found = {name: word for name, text in texts.items() for word in words if word in text}
