@@ -366,5 +366,6 @@ def test_a_page_of_many_files_opens_at_once_and_a_guesser_is_slowed_down(proxy: 
     assert codes(300, ":".join(VICTOR)) == {"200"}
     assert codes(120, ":".join(VICTOR), "/pages/static/js/") == {"200"}
     assert codes(200, None) == {"401", "429"}
+    time.sleep(1)  # All of these count for everybody's limit, too: a fast machine has used it up.
     assert codes(700, f"{VICTOR[0]}:a guess") == {"401", "429"}
     assert proxy.get("viewers", "/healthz").status_code == 200

@@ -203,7 +203,7 @@ def test_a_name_says_the_value_and_the_most_telling_traits_of_different_aspects(
         "(40 against 5), bought recently (2 days against 30 days), many items (900 against 90)"
     )
     assert portuguese(found.segments[2].profile) == (
-        "Posição 3 de 3 em receita média; medianas em comparação com as de todos os clientes: "
+        "Posição 3 de 3 em receita média; medianas em comparação com as de todos os clientes agrupáveis: "
         "longa ausência (200 dias contra 30 dias), poucos itens (40 contra 90)"
     )
 
