@@ -27,6 +27,7 @@ from insiders_assets.errors import InputError, LostMonthError
 from insiders_assets.partitions import last_closed_month
 from insiders_assets.storage.ledger import FileVersion, Ledger, Part, change_ledger
 from insiders_assets.storage.objects import FolderStore
+from insiders_assets.storage.warehouse import PublishedVersion
 from insiders_assets.storage.warehouse_schema import SCHEMA
 
 FILE_VERSIONS_NAME = "file_versions"
@@ -254,7 +255,7 @@ def refuse_too_many_bad_lines(key: str, reasons: Mapping[str, int], good: int, m
 
 def publish_ledger(platform: Platform, ledger: Ledger, file_keys: Sequence[str] | None = None) -> None:
     """Show readers what the ledger says of some files or of every file; what they have already is left alone."""
-    for table, lacking in ledger_that_readers_lack(platform, ledger, file_keys):
+    for table, lacking in ledger_that_readers_lack(platform.warehouse.published(), ledger, file_keys):
         platform.warehouse.prepare([table])
         # Validated together: there may be thousands of files.
         all_rows = [row for _, rows in lacking.values() for row in rows]
@@ -265,10 +266,9 @@ def publish_ledger(platform: Platform, ledger: Ledger, file_keys: Sequence[str] 
 
 
 def ledger_that_readers_lack(
-    platform: Platform, ledger: Ledger, file_keys: Sequence[str] | None = None
+    published: Mapping[tuple[str, str], PublishedVersion], ledger: Ledger, file_keys: Sequence[str] | None = None
 ) -> list[tuple[Table, FilesToShow]]:
     """What the ledger says and readers lack of some files or of every file, by table and file."""
-    published = {place: found.version for place, found in platform.warehouse.published().items()}
     files: dict[str, list[FileVersion]] = defaultdict(list)
     wanted = None if file_keys is None else set(file_keys)
     for file in ledger.files:
@@ -281,7 +281,7 @@ def ledger_that_readers_lack(
             rows = rows_of(versions)
             version = hashlib.sha256(json.dumps(rows, default=str, sort_keys=True).encode()).hexdigest()[:16]
             there = published.get((table.name, scope))
-            if there != version and (rows or there):
+            if (there is None or there.version != version) and (rows or there):
                 lacking[scope] = version, rows
         if lacking:
             found.append((table, lacking))

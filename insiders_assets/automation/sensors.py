@@ -108,8 +108,9 @@ def look_for_due_months(context: dg.SensorEvaluationContext, platform: Platform,
         # One that has no file is not due but missing; a mistyped year makes hundreds of them.
         found = due_months(lookup, [one for one in months.wanted if not lookup.ledger.is_missing(key_of(one))])
         until, gap = _reachable(settings, lookup.ledger, months)
-        found += unpublished(lookup, platform.warehouse.published(), months.wanted)
-        files = {scope for _, lacking in ledger_that_readers_lack(platform, lookup.ledger) for scope in lacking}
+        published = platform.warehouse.published()
+        found += unpublished(lookup, published, months.wanted)
+        files = {scope for _, lacking in ledger_that_readers_lack(published, lookup.ledger) for scope in lacking}
     except InsidersError as trouble:
         return dg.SensorResult(skip_reason=str(trouble))
     known = _digest(_in_words(found))

@@ -137,10 +137,7 @@ def choose(months: Sequence[dt.date], language: Language) -> Choices:
     month = _month(MONTH, tell(say("Month")), months, language)
     earlier = [one for one in months if one < month]
     before = _month(BEFORE, tell(say("Compare with")), earlier, language) if earlier else None
-    _from_address(BASE, list(BASES))
-    base = side.selectbox(
-        tell(say("Shares are taken")), list(BASES), format_func=lambda name: tell(IN_SHORT[name]), key=BASE
-    )
+    base = kept_choice(side, tell(say("Shares are taken")), list(BASES), lambda name: tell(IN_SHORT[name]), BASE)
     _remember()
     settings = reading.settings()
     return Choices(month, before, language, base, settings.currency, settings.page)
@@ -148,9 +145,8 @@ def choose(months: Sequence[dt.date], language: Language) -> Choices:
 
 def _month(name: str, label: str, months: Sequence[dt.date], language: Language) -> dt.date:
     written = [month.isoformat()[:7] for month in months]
-    _from_address(name, written)
-    chosen = st.sidebar.selectbox(
-        label, written, format_func=lambda month: language.month(dt.date.fromisoformat(f"{month}-01")), key=name
+    chosen = kept_choice(
+        st.sidebar, label, written, lambda month: language.month(dt.date.fromisoformat(f"{month}-01")), name
     )
     return dt.date.fromisoformat(f"{chosen}-01")
 

@@ -65,6 +65,12 @@ def tick(instance: dg.DagsterInstance, platform: Platform) -> Tick:
     return evaluate
 
 
+def due(instance: dg.DagsterInstance, platform: Platform, cursor: str | None = None) -> dg.SensorResult:
+    """One evaluation of the sensor of due months."""
+    with dg.build_sensor_context(instance=instance, cursor=cursor) as context:
+        return look_for_due_months(context, platform, reach_of_assets(platform.settings))
+
+
 def put(platform: Platform, *names: str) -> None:
     write_many(platform.landing, list(names))
 
@@ -286,8 +292,7 @@ def test_a_zone_that_does_not_answer_is_looked_at_again_in_a_moment(
 
 
 def test_without_a_landed_line_no_month_is_due(instance: dg.DagsterInstance, platform: Platform) -> None:
-    with dg.build_sensor_context(instance=instance) as context:
-        result = look_for_due_months(context, platform, reach_of_assets(platform.settings))
+    result = due(instance, platform)
     assert skipped(result) == "Nothing was landed yet."
 
 
@@ -295,8 +300,7 @@ def test_a_month_that_was_landed_and_not_made_is_asked_for_and_its_assets_say_wh
     instance: dg.DagsterInstance, platform: Platform
 ) -> None:
     change_ledger(platform.lake, lambda book: book.with_landed(version("a.csv", "a", JANUARY)))
-    with dg.build_sensor_context(instance=instance) as context:
-        result = look_for_due_months(context, platform, reach_of_assets(platform.settings))
+    result = due(instance, platform)
     assert asked(result).tags["insiders/why"] == "1 due from 2024-01 on: raw_invoices, it was never made"
     assert {(event.asset_key.to_user_string(), event.partition) for event in result.asset_events} >= {
         ("raw_invoices", JANUARY),
@@ -309,12 +313,10 @@ def test_of_months_with_a_hole_those_before_it_are_asked_for_and_the_pages_tell_
 ) -> None:
     for month in (JANUARY, "2024-03-01"):
         change_ledger(platform.lake, lambda book, month=month: book.with_landed(version(f"{month}.csv", "a", month)))
-    with dg.build_sensor_context(instance=instance) as context:
-        result = look_for_due_months(context, platform, reach_of_assets(platform.settings))
+    result = due(instance, platform)
     assert asked(result).tags["insiders/why"].startswith("1 due from 2024-01 on")
     assert {event.partition for event in result.asset_events} == {JANUARY, "2024-03-01"}
-    with dg.build_sensor_context(instance=instance, cursor=result.cursor) as context:
-        assert look_for_due_months(context, platform, reach_of_assets(platform.settings)).asset_events == []
+    assert due(instance, platform, result.cursor).asset_events == []
 
 
 def test_where_nothing_can_be_made_before_a_hole_it_is_named_and_nothing_is_asked_for(
@@ -324,8 +326,7 @@ def test_where_nothing_can_be_made_before_a_hole_it_is_named_and_nothing_is_aske
     with open_platform(settings) as platform:
         change_ledger(platform.lake, lambda book: book.with_landed(version("a.csv", "a", JANUARY)))
         publish_ledger(platform, platform.ledger())
-        with dg.build_sensor_context(instance=instance) as context:
-            result = look_for_due_months(context, platform, reach_of_assets(settings))
+        result = due(instance, platform)
     assert "No landed file holds or covers 2023-12" in skipped(result)
 
 
@@ -335,6 +336,5 @@ def test_a_landed_file_that_readers_are_not_shown_is_asked_for_though_no_month_i
     settings = load_settings(tmp_path / "home", first_month="2023-12")
     with open_platform(settings) as platform:
         change_ledger(platform.lake, lambda book: book.with_landed(version("a.csv", "a", JANUARY)))
-        with dg.build_sensor_context(instance=instance) as context:
-            result = look_for_due_months(context, platform, reach_of_assets(settings))
+        result = due(instance, platform)
     assert asked(result).tags["insiders/why"] == "landed_invoices of 1 file: the lake has a version that readers lack"
